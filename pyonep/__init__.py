@@ -1,0 +1,28 @@
+"""Client of the One Platform, and a local One Platform to run it on.
+
+- `OnepV1`: the JSON-RPC API, one method per procedure.
+- `Provision`: the provisioning API.
+- `pyonep.datastore.Datastore`: buffered writing and cached reading.
+- `pyonep.data.DataInterface`: the HTTP Data Interface, for small devices.
+- `pyonep.server`: the local platform; importing pyonep does not import it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from . import exceptions, onep
+from .onep import DeferredRequests, OnepV1
+from .version import __version__
+
+__all__ = ["DeferredRequests", "OnepV1", "__version__", "exceptions", "onep", "onep_exceptions"]
+
+# A library does not decide where logs go: nothing is printed until the
+# application configures logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+# The guide for 0.3 promises that scripts written for onepv1lib need only the
+# new package name, and those import this one.
+onep_exceptions = exceptions
+sys.modules[__name__ + ".onep_exceptions"] = exceptions

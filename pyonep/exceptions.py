@@ -1,0 +1,110 @@
+"""Every error that pyonep raises, in one tree.
+
+::
+
+    OneException
+    ├── JsonRPCRequestException      an RPC request did not go out
+    ├── JsonRPCResponseException     it went out, and no complete answer came
+    ├── JsonStringException          a value that JSON cannot carry; nothing was sent
+    ├── OnePlatformException         the platform refused the request, or its answer makes no sense
+    ├── ProvisionException           a provisioning call was answered with 400 or more
+    └── ProvisionTransportError      a provisioning request or its answer was lost
+        ├── ProvisionConnectionError     also a requests ConnectionError
+        └── ProvisionTimeout             also a requests Timeout
+
+Catch `OneException` for everything. The transport errors of `Provision` are
+also `http.client.HTTPException` and the matching `requests` exception, because
+scripts were taught to catch the one or the other, depending on the release.
+
+A status other than ``ok`` is not an error: a call then returns
+``(False, status)``.
+
+No text of these errors contains a credential.
+"""
+
+from __future__ import annotations
+
+from http.client import HTTPException
+from typing import Any
+
+import requests.exceptions
+
+__all__ = [
+    "JsonRPCRequestException",
+    "JsonRPCResponseException",
+    "JsonStringException",
+    "OneException",
+    "OnePlatformException",
+    "ProvisionConnectionError",
+    "ProvisionException",
+    "ProvisionTimeout",
+    "ProvisionTransportError",
+]
+
+
+class OneException(Exception):
+    """Base of every error of this library."""
+
+
+class JsonRPCRequestException(OneException):
+    """The RPC request did not go out.
+
+    The host was not found, refused the connection, failed the TLS handshake or
+    did not accept in time; or there was nothing to send.
+    """
+
+
+class JsonRPCResponseException(OneException):
+    """The RPC request went out, and no complete answer came back.
+
+    The platform may have carried the calls out.
+    """
+
+
+class JsonStringException(OneException):
+    """A value cannot be written as JSON: NaN, an infinity, an arbitrary object.
+
+    Nothing was sent, and nothing that was deferred is lost.
+    """
+
+
+class OnePlatformException(OneException):
+    """The platform refused the whole request, or its answer makes no sense.
+
+    Attributes:
+        code (int | None): Code of the platform's error object, e.g. 401.
+        answers (list): The answers that did come, as
+            ``[(call, isok, response), ...]``; empty when there were none.
+    """
+
+    def __init__(self, *args: Any, code: int | None = None, answers: Any = ()) -> None:
+        super().__init__(*args)
+        self.code = code
+        self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)
+
+
+class ProvisionException(OneException):
+    """A provisioning call was answered with a status of 400 or more.
+
+    Raised by a `Provision` made with ``raise_api_exceptions=True``. The text is
+    status and reason, for example ``404 Not Found``.
+
+    Attributes:
+        response (ProvisionResponse): The answer.
+    """
+
+    def __init__(self, provision_response: Any) -> None:
+        super().__init__(f"{int(provision_response.status)} {provision_response.reason}")
+        self.response = provision_response
+
+
+class ProvisionTransportError(OneException, HTTPException, requests.exceptions.RequestException):
+    """A provisioning request could not be sent, or its answer was not complete."""
+
+
+class ProvisionConnectionError(ProvisionTransportError, requests.exceptions.ConnectionError):
+    """No connection to the provisioning host, or it was cut."""
+
+
+class ProvisionTimeout(ProvisionTransportError, requests.exceptions.Timeout):
+    """The provisioning host did not accept or did not answer in time."""

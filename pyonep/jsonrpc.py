@@ -1,0 +1,188 @@
+"""The envelope of the JSON-RPC API: requests into JSON, answers matched to calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+try:
+    import simplejson as json
+except ImportError:  # a copied folder: the standard library does, but for Decimal
+    import json  # type: ignore[no-redef]
+
+from .exceptions import JsonStringException, OnePlatformException
+from .redaction import redact
+
+Call = dict[str, Any]
+Answer = tuple[bool, Any]
+Triple = tuple[Call, bool, Any]
+
+_DEFAULT_WAIT = 30_000.0  # milliseconds, the platform's own default
+_LONGEST_WAIT = 300_000.0
+
+
+# --- JSON ------------------------------------------------------------------
+
+
+def encode(request: Any) -> str:
+    """Write a request as JSON.
+
+    Raises:
+        JsonStringException: It holds what JSON cannot carry; says in which call.
+    """
+    try:
+        text: str = json.dumps(request, allow_nan=False, **_DUMP_OPTIONS)
+        return text
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise JsonStringException(_not_json(request.get("calls"), error)) from error
+
+
+def _plain(value: Any) -> Any:
+    """What the standard library's encoder does not know: Decimal, bytes."""
+    if type(value).__name__ == "Decimal":
+        return float(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")
+
+
+_DUMP_OPTIONS: dict[str, Any] = {} if json.__name__ == "simplejson" else {"default": _plain}
+
+
+def _not_json(calls: Any, error: Exception) -> str:
+    """Say which call holds what JSON cannot carry."""
+    for position, call in enumerate(calls or ()):
+        try:
+            check(call["procedure"], call["arguments"])
+        except JsonStringException as found:
+            return f"call {position}: {found}"
+    return f"not JSON: {type(error).__name__}"
+
+
+def check(method: str, arguments: Any) -> None:
+    """Refuse a call whose arguments are no JSON before it can spoil a batch."""
+    if _is_plain(arguments):
+        return
+    try:
+        json.dumps(arguments, allow_nan=False, **_DUMP_OPTIONS)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise JsonStringException(
+            f"{method}: an argument is not JSON (numbers must be finite, everything else "
+            f"text, booleans, None, lists or dicts): {redact(error)}"
+        ) from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value certainly is JSON; much cheaper than encoding it."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return True
+    if kind is float:
+        return math.isfinite(value)
+    if kind is list:
+        return len(value) < 16 and all(_is_plain(item) for item in value)
+    return kind is dict and all(
+        type(name) is str and _is_plain(item) for name, item in value.items()
+    )
+
+
+def decode(status: str, content: bytes) -> Any:
+    """Read the body of an answer; an empty one is None.
+
+    Args:
+        status: Status line, for the error text.
+        content: The body.
+
+    Raises:
+        OnePlatformException: It is not JSON.
+    """
+    try:
+        return json.loads(content.decode("utf-8")) if content else None
+    except (ValueError, RecursionError) as error:
+        raise OnePlatformException(
+            f"the answer is not JSON ({status}): {redact(content[:120])}"
+        ) from error
+
+
+# --- answers ---------------------------------------------------------------
+
+
+def wait_milliseconds(call: Call) -> float:
+    """How long a `wait` may take."""
+    options = call["arguments"][1] if len(call["arguments"]) > 1 else None
+    value = options.get("timeout") if isinstance(options, dict) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return min(float(value), _LONGEST_WAIT)
+    return _DEFAULT_WAIT
+
+
+def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Triple]:
+    """Match the answers to the calls, in the order of the calls."""
+    expected = {call["id"]: call for call in calls if "id" in call}
+    if isinstance(answer, dict) and "error" in answer:
+        raise _platform_error(answer["error"], [], secrets)
+    if answer is None and not expected:
+        return []
+    if not isinstance(answer, list):
+        shown = redact(repr(answer)[:120], *secrets)
+        raise OnePlatformException(f"the answer is not a list: {shown}")
+    found, errors, strange = _match(expected, answer)
+    triples = [(call, *found[number]) for number, call in expected.items() if number in found]
+    if errors:
+        raise _platform_error(errors[0], triples, secrets)
+    if strange:
+        raise OnePlatformException(
+            f"an answer came that no call asked for: {redact(strange[0], *secrets)}",
+            answers=triples,
+        )
+    missing = [number for number in expected if number not in found]
+    if missing:
+        raise OnePlatformException(f"no answer to the call with id {missing[0]!r}", answers=triples)
+    return triples
+
+
+def _match(
+    expected: dict[Any, Call], answers: list[Any]
+) -> tuple[dict[Any, Answer], list[Any], list[str]]:
+    """Sort answers into those that fit a call, errors, and those nobody asked for."""
+    found: dict[Any, Answer] = {}
+    errors: list[Any] = []
+    strange: list[str] = []
+    for answer in answers:
+        if not isinstance(answer, dict):
+            strange.append(f"{answer!r} instead of an object")
+            continue
+        number = answer.get("id")
+        if "error" in answer and "status" not in answer:
+            errors.append(answer["error"])
+        elif isinstance(number, (list, dict, bool)) or number not in expected or number in found:
+            strange.append(f"id {number!r}" if "id" in answer else "without an id")
+        elif "status" not in answer:
+            strange.append(f"id {number!r}, without a status")
+        else:
+            found[number] = _result(answer)
+    return found, errors, strange
+
+
+def _result(answer: dict[str, Any]) -> Answer:
+    if answer["status"] == "ok":
+        return True, answer.get("result", "ok")
+    return False, answer["status"]
+
+
+def _platform_error(
+    error: Any, answers: list[Triple], secrets: Sequence[str]
+) -> OnePlatformException:
+    code = None
+    if isinstance(error, dict):
+        code = error.get("code")
+        parts = [str(code), str(error.get("message", ""))]
+        text = " ".join(part for part in parts if part)
+        if error.get("context"):
+            text += f" ({error['context']})"
+    else:
+        text = str(error)
+    return OnePlatformException(
+        redact(text, *secrets), code=code if isinstance(code, int) else None, answers=answers
+    )

@@ -1,0 +1,580 @@
+"""HTTP underneath every API of this library; the only file that sends with `requests`.
+
+`OneP_Request` holds what does not change between calls: one `requests` session,
+one prepared request, the proxies of the environment and one connection pool.
+TLS contexts are shared by the whole process, because loading the CA list
+costs more than a call.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import ssl
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Callable, NamedTuple, Optional, Union
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import requests.exceptions
+import requests.utils
+import urllib3
+import urllib3.connectionpool
+import urllib3.exceptions
+
+from .redaction import MASK, redact
+from .version import __version__
+
+__all__ = ["Endpoint", "OnePHTTP", "OneP_Request", "endpoint", "request_went_out"]
+
+HOSTED = "m2.exosite.com"
+ENDPOINT_VARIABLE = "PYONEP_ENDPOINT"
+
+# As many connections as threads are likely to share one object.
+_POOL_SIZE = 64
+_NO_RETRIES = urllib3.Retry(False, redirect=False)
+_CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
+
+Body = Union[str, bytes, None]
+Timeout = Optional[float]
+
+
+class Endpoint(NamedTuple):
+    """Where requests go: ``host`` with its port, and whether over TLS."""
+
+    host: str
+    https: bool
+
+
+def endpoint(host: str, port: Any, https: bool | None, *, port_means_http: bool) -> Endpoint:
+    """Decide where requests go, from what a constructor of any era was given.
+
+    Args:
+        host: A host name or address; a leading ``http://`` or ``https://`` decides
+            the scheme when `https` is None, and a trailing ``:port`` the port when
+            `port` is None.
+        port: A number or its text; None means 443 over TLS and 80 without.
+        https: None when the caller did not say.
+        port_means_http: What a port without `https` means. True: plain HTTP unless
+            it is 443 (`Provision`). False: TLS unless it is 80 (`OnepV1`).
+
+    Returns:
+        The endpoint; the one in the environment variable ``PYONEP_ENDPOINT``
+        when `host` names the hosted service.
+
+    Raises:
+        ValueError: The host, the port or the variable makes no sense.
+    """
+    scheme, name, inner_port = _split_host(host)
+    override = os.environ.get(ENDPOINT_VARIABLE)
+    if override and (name == HOSTED or name.endswith("." + HOSTED)):
+        scheme, name, port = _split_host(override)
+        if scheme is None:
+            raise ValueError(f"{ENDPOINT_VARIABLE} must look like http://127.0.0.1:8080")
+        https = None
+    elif port is None:
+        port = inner_port
+    number = _port_number(port)
+    if https is None and scheme is not None:
+        https = scheme == "https"
+    elif https is None:
+        https = number in (None, 443) if port_means_http else number != 80
+    if ":" in name:
+        name = f"[{name}]"
+    return Endpoint(f"{name}:{number or (443 if https else 80)}", bool(https))
+
+
+def _split_host(host: str) -> tuple[str | None, str, int | None]:
+    """Split ``[scheme://]host[:port][/]``."""
+    text = str(host)
+    parts = urlsplit(text if "://" in text else "//" + text)
+    if parts.scheme not in ("", "http", "https") or not parts.hostname:
+        raise ValueError(f"host must be a name or http(s)://name, not {text!r}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+        raise ValueError(f"host must have neither path nor user, not {text!r}")
+    return parts.scheme or None, parts.hostname, _port_number(parts.port)
+
+
+def _port_number(port: Any) -> int | None:
+    if port is None or port == "":
+        return None
+    try:
+        number = int(port)
+    except (TypeError, ValueError):
+        number = 0
+    if not 0 < number < 65536:
+        raise ValueError(f"port must be a number from 1 to 65535, not {port!r}")
+    return number
+
+
+# --- what went wrong -------------------------------------------------------
+
+
+class NotConnected(requests.exceptions.ConnectionError):
+    """The name was not resolved or the connection was refused."""
+
+
+_NOT_SENT = (
+    NotConnected,
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.SSLError,
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidURL,
+)
+
+
+def request_went_out(error: Exception) -> bool:
+    """Whether the request may have reached the server before it failed."""
+    return not isinstance(error, _NOT_SENT)
+
+
+# In order: the first class that fits decides.
+_TRANSLATION: tuple[tuple[type[Exception], type[requests.exceptions.RequestException]], ...] = (
+    (urllib3.exceptions.NewConnectionError, NotConnected),
+    (urllib3.exceptions.ConnectTimeoutError, requests.exceptions.ConnectTimeout),
+    (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError),
+    (urllib3.exceptions.SSLError, requests.exceptions.SSLError),
+    (urllib3.exceptions.ReadTimeoutError, requests.exceptions.ReadTimeout),
+    (urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError),
+    (urllib3.exceptions.LocationParseError, requests.exceptions.InvalidURL),
+    (urllib3.exceptions.HTTPError, requests.exceptions.ConnectionError),
+    (UnicodeError, requests.exceptions.InvalidURL),
+    (OSError, requests.exceptions.ConnectionError),
+)
+
+
+def _translated(error: Exception) -> requests.exceptions.RequestException:
+    for source, target in _TRANSLATION:
+        if isinstance(error, source):
+            return target(redact(error))
+    raise error
+
+
+# --- connections -----------------------------------------------------------
+
+
+@lru_cache(maxsize=8)
+def _tls_context(ca_bundle: str) -> ssl.SSLContext:
+    """One context per CA bundle for the whole process."""
+    where = {"capath": ca_bundle} if os.path.isdir(ca_bundle) else {"cafile": ca_bundle}
+    context = urllib3.util.ssl_.create_urllib3_context()
+    context.load_verify_locations(**where)
+    return context
+
+
+class _OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
+    """A pool whose connections serve one request each."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+        super()._put_conn(conn)
+
+
+class _OneShotHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
+    """The same over TLS."""
+
+    _put_conn = _OneShotHTTP._put_conn
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """An adapter on a shared TLS context, with pools as `reuse` says."""
+
+    def __init__(self, reuse: bool) -> None:
+        self._reuse = reuse
+        super().__init__(pool_connections=1, pool_maxsize=_POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call,unused-ignore]
+        self._choose_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        self._choose_pools(manager)
+        return manager
+
+    def _choose_pools(self, manager: Any) -> None:
+        if not self._reuse:
+            manager.pool_classes_by_scheme = {"http": _OneShotHTTP, "https": _OneShotHTTPS}
+
+    # requests names the CA list in two places, depending on its release; both
+    # would make urllib3 load it again for every connection.
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify, cert)
+        if _is_https(url) and verify:
+            conn.ca_certs = conn.ca_cert_dir = None
+            conn.ssl_context = _tls_context(_ca_bundle(verify))
+
+    def build_connection_pool_key_attributes(
+        self, request: Any, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        host, settings = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https" and verify:
+            settings.pop("ca_certs", None)
+            settings.pop("ca_cert_dir", None)
+            settings["ssl_context"] = _tls_context(_ca_bundle(verify))
+        return host, settings
+
+    def pool_for(self, prepared: requests.PreparedRequest, settings: Mapping[str, Any]) -> Any:
+        """The connection pool that a request with these settings goes through."""
+        verify, cert, proxies = settings["verify"], settings["cert"], settings["proxies"]
+        if hasattr(self, "get_connection_with_tls_context"):
+            pool = self.get_connection_with_tls_context(
+                prepared, verify, proxies=proxies, cert=cert
+            )
+        else:  # requests before 2.32.2
+            pool = self.get_connection(str(prepared.url), proxies)
+        self.cert_verify(pool, str(prepared.url), verify, cert)
+        return pool
+
+
+def _is_https(url: str) -> bool:
+    return url.lower().startswith("https")
+
+
+def _ca_bundle(verify: bool | str) -> str:
+    return verify if isinstance(verify, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH
+
+
+class _Channel(NamedTuple):
+    """What stays the same from request to request."""
+
+    session: requests.Session
+    pool: Any
+    prefix: str  # in front of the path; the whole URL when a plain proxy is in between
+    headers: dict[str, str]
+    settings: dict[str, Any]
+
+
+# --- the object everything sends through -----------------------------------
+
+
+class OneP_Request:
+    """Sends requests to one host, over a kept connection or one per request.
+
+    Safe to share between threads.
+
+    Args:
+        host (str): Host with its port, ``m2.exosite.com:443``.
+        https (bool): Whether to speak TLS.
+        httptimeout (float): Seconds to wait for a connection, and again for each
+            part of the answer.
+        headers (dict): Headers sent with every request. Copied, never changed.
+        reuseconnection (bool): Keep the TCP connection instead of opening one per
+            request.
+        log (logging.Logger): Where requests are logged at DEBUG, credentials
+            masked; a logger of this module by default.
+        curldebug (bool): Log each request at DEBUG as a curl command that can be
+            pasted. It contains credentials.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        https: bool = True,
+        httptimeout: float | None = 15,
+        headers: Mapping[str, str] | None = None,
+        reuseconnection: bool = False,
+        log: logging.Logger | None = None,
+        curldebug: bool = False,
+    ) -> None:
+        self.host = host
+        self.https = https
+        self.httptimeout = httptimeout
+        self.reuseconnection = reuseconnection
+        self.curldebug = curldebug
+        self._headers = dict(headers or {})
+        self._log = log or logging.getLogger(__name__)
+        self._lock = threading.Lock()
+        self._channel: _Channel | None = None
+        self._last = threading.local()
+
+    @property
+    def base(self) -> str:
+        """Scheme and host, ``https://m2.exosite.com:443``."""
+        return f"{'https' if self.https else 'http'}://{self.host}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        exception_fn: Callable[[Exception], Any] | None = None,
+        notimeout: bool = False,
+        verify: bool = True,
+    ) -> Any:
+        """Send one request.
+
+        Args:
+            method: HTTP method.
+            path: Path and query, already percent-encoded.
+            body: Text goes out as UTF-8.
+            headers: Added to those of the constructor for this request only.
+            exception_fn: Called with a transport error instead of raising it.
+            notimeout: Wait for the answer for ever.
+            verify: Whether to check the server's certificate.
+
+        Returns:
+            ``(body, response)``: the text, or the bytes if they are not UTF-8, and the
+            `requests.Response`.
+
+        Raises:
+            requests.exceptions.RequestException: The request or its answer was lost.
+        """
+        timeout = None if notimeout else self.httptimeout
+        try:
+            raw, content = self.exchange(method, path, body, headers, timeout, verify)
+        except requests.exceptions.RequestException as error:
+            if exception_fn is None:
+                raise
+            return exception_fn(error)
+        response = self.response(method, path, raw, content)
+        self._last.answer = (text_or_bytes(content), response)
+        return self._last.answer
+
+    def getresponse(self, exception_fn: Callable[[Exception], Any] | None = None) -> Any:
+        """Return again what this thread's last `request` returned (releases to 0.12)."""
+        return self._last.answer
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: Body,
+        headers: Mapping[str, str] | None,
+        timeout: Timeout,
+        verify: bool = True,
+    ) -> tuple[Any, bytes]:
+        """Send one request and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: Path and query, already percent-encoded.
+            body: Text goes out as UTF-8.
+            headers: Added to those of the constructor for this request only.
+            timeout: Seconds, for the connection and for each read; None for none.
+            verify: Whether to check the server's certificate.
+
+        Returns:
+            The urllib3 answer and its body.
+
+        Raises:
+            requests.exceptions.RequestException: The request or its answer was lost;
+                `request_went_out` tells which.
+        """
+        payload = body.encode("utf-8") if isinstance(body, str) else body
+        if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
+            self._log_request(method, path, payload, headers, timeout)
+        channel = self._channel or self._open()
+        if not verify:
+            channel = self._prepare(verify=False)
+        all_headers = {**channel.headers, **headers} if headers else channel.headers
+        try:
+            raw = self._send(channel, method, path, payload, all_headers, timeout)
+        except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+            raise _translated(error) from error
+        if raw.status in (301, 302, 303, 307, 308):
+            raw = self._follow(channel, method, path, payload, all_headers, raw, timeout)
+        try:
+            content = _read_whole(raw)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _lost_answer(error) from error
+        return raw, content
+
+    def response(self, method: str, path: str, raw: Any, content: bytes) -> requests.Response:
+        """Present an answer as `requests` would."""
+        response = requests.Response()
+        response.status_code = raw.status
+        response.headers = requests.structures.CaseInsensitiveDict(raw.headers)
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+        response.raw = raw
+        response.reason = raw.reason
+        response.url = self.base + path
+        response.request = requests.Request(method, response.url).prepare()
+        response._content = content
+        return response
+
+    def close(self) -> None:
+        """Close the kept connection; the next request opens a new one."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.session.close()
+            channel.pool.close()
+
+    # --- inside ---
+
+    def _open(self) -> _Channel:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._prepare(verify=True)
+            return self._channel
+
+    def _prepare(self, verify: bool) -> _Channel:
+        session = requests.Session()
+        adapter = _Adapter(self.reuseconnection)
+        session.mount(self.base, adapter)
+        session.headers["User-Agent"] = f"pyonep/{__version__}"
+        if not self.reuseconnection:
+            session.headers["Connection"] = "close"
+        session.headers.update(self._headers)
+        try:
+            prepared = session.prepare_request(requests.Request("GET", self.base + "/"))
+        except (ValueError, UnicodeError) as error:
+            raise requests.exceptions.InvalidURL(str(error)) from error
+        settings = dict(session.merge_environment_settings(self.base, {}, False, verify, None))
+        try:
+            pool = adapter.pool_for(prepared, settings)
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            raise NotConnected(redact(error)) from error
+        target = adapter.request_url(prepared, settings["proxies"])
+        prefix = "" if target.startswith("/") else self.base
+        headers = {name: _text(value) for name, value in prepared.headers.items()}
+        return _Channel(session, pool, prefix, headers, settings)
+
+    def _send(
+        self,
+        channel: _Channel,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: Timeout,
+    ) -> Any:
+        limits = urllib3.Timeout(connect=timeout, read=timeout)
+        while True:
+            try:
+                return channel.pool.urlopen(
+                    method,
+                    channel.prefix + path,
+                    body=body,
+                    headers=headers,
+                    timeout=limits,
+                    retries=_NO_RETRIES,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=True,
+                )
+            except urllib3.exceptions.ClosedPoolError:
+                # Another thread called close() between our fetching the pool and
+                # using it; nothing was sent.
+                channel = self._open()
+
+    def _follow(
+        self,
+        channel: _Channel,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        raw: Any,
+        timeout: Timeout,
+    ) -> Any:
+        """Follow redirects as `requests` does, but never to another host.
+
+        Bodies and headers carry credentials, and `requests` takes only those in
+        ``Authorization`` away when the host changes.
+        """
+        session = channel.session
+        prepared = requests.Request(method, self.base + path, headers, data=body).prepare()
+        response = session.get_adapter(self.base).build_response(prepared, raw)  # type: ignore[attr-defined]
+        for _ in range(session.max_redirects):
+            target = session.get_redirect_target(response)
+            if target is None or not self._same_host(urljoin(response.url, target)):
+                break
+            prepared = next(session.resolve_redirects(response, prepared, yield_requests=True))  # type: ignore[assignment]
+            response = session.send(
+                prepared, stream=True, timeout=timeout, allow_redirects=False, **_sendable(channel)
+            )
+        return response.raw
+
+    def _same_host(self, url: str) -> bool:
+        target, own = urlsplit(url), urlsplit(self.base)
+        downgrade = own.scheme == "https" and target.scheme != "https"
+        return target.hostname == own.hostname and not downgrade
+
+    def _log_request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout: Timeout,
+    ) -> None:
+        merged = {**self._headers, **(headers or {})}
+        if self.curldebug:
+            self._log.debug("%s", _as_curl(method, self.base + path, body, merged, timeout))
+            return
+        shown = {
+            name: MASK if name.lower() in _CREDENTIAL_HEADERS else value
+            for name, value in merged.items()
+        }
+        self._log.debug("%s %s%s headers: %s", method, self.base, redact(path), redact(shown))
+
+
+OnePHTTP = OneP_Request
+
+
+def _sendable(channel: _Channel) -> dict[str, Any]:
+    names = ("verify", "cert", "proxies")
+    return {name: channel.settings[name] for name in names}
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _read_whole(raw: Any) -> bytes:
+    """Read the body, and refuse one that is shorter than announced."""
+    content: bytes = raw.read(decode_content=True)
+    announced = raw.headers.get("Content-Length")
+    if announced is not None and announced.isdigit() and raw.tell() < int(announced):
+        raise urllib3.exceptions.ProtocolError(
+            f"answer cut off: {raw.tell()} of {announced} bytes arrived"
+        )
+    return content
+
+
+def _lost_answer(error: Exception) -> requests.exceptions.RequestException:
+    """Translate an error met while reading: the request did go out."""
+    translated = _translated(error)
+    if request_went_out(translated):
+        return translated
+    return requests.exceptions.ConnectionError(str(translated))
+
+
+def text_or_bytes(content: bytes) -> str | bytes:
+    """The text when the bytes are UTF-8, else the bytes."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content
+
+
+def _as_curl(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: Timeout
+) -> str:
+    """A command line that sends this request from a POSIX shell."""
+    words = ["curl", "-X", method]
+    if timeout is not None:
+        words += ["-m", f"{timeout:g}"]
+    for name, value in headers.items():
+        words += ["-H", f"{name}: {value}" if value else f"{name};"]
+    feed = ""
+    if body is not None:
+        if not any(name.lower() == "content-type" for name in headers):
+            words += ["-H", "Content-Type:"]
+        text = text_or_bytes(body)
+        if isinstance(text, str) and "\0" not in text:
+            words += ["--data-raw", text]
+        else:
+            octal = "".join(f"\\{byte:03o}" for byte in body)
+            feed = f"printf '{octal}' | "
+            words += ["--data-binary", "@-"]
+    return feed + " ".join(shlex.quote(word) for word in [*words, url])

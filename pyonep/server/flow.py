@@ -1,0 +1,259 @@
+"""What happens to a value that comes in: preprocess, rule, store, subscribers.
+
+Everything that writes a point goes through here, so that waits, subscriptions and
+retention see every one of them.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from . import access, rules, values
+from .descriptions import COMPARISONS, is_key
+from .errors import Refused, invalid
+from .store import Node
+
+if TYPE_CHECKING:
+    from .platform import Platform
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "geq": operator.ge,
+    "lt": operator.lt,
+    "leq": operator.le,
+    "eq": operator.eq,
+    "neq": operator.ne,
+}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "mod": operator.mod,
+}
+UNDELIVERED = "undelivered"
+
+
+class Input(NamedTuple):
+    """A value that was found good for a resource."""
+
+    value: Any
+    text: str  # as a dataport keeps it; empty for others
+    truth: bool  # of a datarule's comparison; False for others
+
+
+# --- one value -------------------------------------------------------------
+
+
+def prepared(platform: Platform, node: Node, raw: Any) -> Input:
+    """Preprocess a value and see whether the resource takes it.
+
+    Raises:
+        Refused: ``invalid``, with the reason; nothing was changed.
+    """
+    description = node.description
+    value = raw
+    if description["preprocess"]:
+        value = _preprocess(platform, node, raw)
+    if node.type == "dataport":
+        text = values.keeper(description["format"])(value, platform.settings.max_text)
+        return Input(value, text, False)
+    if node.type == "datarule":
+        return Input(value, "", rules.truth(node, value))
+    values.keeper("string")(value, platform.settings.max_text)
+    return Input(value, "", False)
+
+
+def feed(platform: Platform, node: Node, given: Input, time: int) -> None:
+    """Give a value to a resource and, as far as it is passed on, to its subscribers.
+
+    A value passes each resource once, so that a cycle of subscriptions ends.
+    """
+    passed_on = _take(platform, node, given, time)
+    if passed_on is not None:
+        spread(platform, node, passed_on, time)
+
+
+def spread(platform: Platform, source: Node, value: Any, time: int) -> None:
+    """Give what a resource stored to its subscribers, theirs, and so on."""
+    seen = {source.id}
+    queue = deque([(source, value)])
+    while queue:
+        source, value = queue.popleft()
+        for number in platform.resources.subscribers(source.rid):
+            node = platform.resources.by_id(number)
+            if number in seen or node is None or not _may_subscribe(platform, node, source):
+                continue
+            seen.add(number)
+            try:
+                passed_on = _take(platform, node, prepared(platform, node, value), time)
+            except Refused:
+                continue  # not good for this subscriber; the others still get it
+            if passed_on is not None:
+                queue.append((node, passed_on))
+
+
+def _may_subscribe(platform: Platform, node: Node, source: Node) -> bool:
+    owner = None if node.owner is None else platform.resources.by_id(node.owner)
+    return owner is not None and access.may_read(platform, owner, source)
+
+
+def _take(platform: Platform, node: Node, given: Input, time: int) -> Any:
+    """Store what a value means to a resource; return what its subscribers get, or None."""
+    if node.type == "dataport":
+        platform.series.put(node.id, time, given.text)
+        return _stored(platform, node, time, given.text)
+    if node.type == "datarule":
+        return rules.react(platform, node, given.truth, time)
+    platform.series.put(node.id, time, UNDELIVERED)
+    return _stored(platform, node, time, UNDELIVERED)
+
+
+def emit(platform: Platform, node: Node, truth: bool, time: int, repeat: bool) -> Any:
+    """Store the output of a rule; return it, or None when it repeats the last one."""
+    format = node.description["format"]
+    if format == "string":
+        text = "true" if truth else "false"
+    else:
+        text = values.keeper(format)(int(truth), platform.settings.max_text)
+    newest = platform.series.newest(node.id)
+    if not repeat and newest is not None and newest.value == text:
+        return None
+    platform.series.put(node.id, time, text)
+    return _stored(platform, node, time, text)
+
+
+def _stored(platform: Platform, node: Node, time: int, text: str) -> Any:
+    value = values.giver(format_of(node))(text)
+    retain(platform, node)
+    platform.waits.arrived(node.id, time, value)
+    return value
+
+
+def format_of(node: Node) -> str:
+    """The format of a series; what a dispatch keeps is text."""
+    return str(node.description.get("format", "string"))
+
+
+# --- many values -----------------------------------------------------------
+
+
+def feed_many(platform: Platform, node: Node, entries: Sequence[tuple[int, Any]]) -> list[int]:
+    """Give a resource values with their times.
+
+    Returns:
+        The positions of those it refused; the others are stored.
+    """
+    if node.type == "dataport" and not _needs_care(platform, node):
+        return _store_many(platform, node, entries)
+    refused = []
+    for position, (time, raw) in enumerate(entries):
+        try:
+            feed(platform, node, prepared(platform, node, raw), time)
+        except Refused:
+            refused.append(position)
+    return refused
+
+
+def _needs_care(platform: Platform, node: Node) -> bool:
+    return bool(node.description["preprocess"] or platform.resources.subscribers(node.rid))
+
+
+def _store_many(platform: Platform, node: Node, entries: Sequence[tuple[int, Any]]) -> list[int]:
+    keep, max_text = values.keeper(node.description["format"]), platform.settings.max_text
+    kept, refused = [], []
+    for position, (time, raw) in enumerate(entries):
+        try:
+            kept.append((time, keep(raw, max_text)))
+        except Refused:
+            refused.append(position)
+    platform.series.put_many(node.id, kept)
+    if kept:
+        retain(platform, node)
+        if platform.waits.is_awaited(node.id):
+            give = values.giver(node.description["format"])
+            for time, text in kept:
+                platform.waits.arrived(node.id, time, give(text))
+    return refused
+
+
+# --- retention -------------------------------------------------------------
+
+
+def horizon(platform: Platform, node: Node) -> int | None:
+    """The time before which points are gone; None when they stay."""
+    duration = node.description["retention"]["duration"]
+    if duration == "infinity":
+        return None
+    return math.ceil(platform.clock() - float(duration) * 3600)
+
+
+def retain(platform: Platform, node: Node) -> None:
+    """Remove the points that the retention of a series no longer keeps."""
+    count = node.description["retention"]["count"]
+    if count != "infinity":
+        platform.series.keep_newest(node.id, int(count))
+    oldest = horizon(platform, node)
+    if oldest is not None:
+        platform.series.remove(node.id, high=oldest - 1)
+
+
+# --- preprocess ------------------------------------------------------------
+
+
+def _preprocess(platform: Platform, node: Node, raw: Any) -> Any:
+    value = raw
+    for operation, given in node.description["preprocess"]:
+        operand = _operand(platform, node, given)
+        if operation == "value":
+            value = operand
+        elif operation in COMPARISONS:
+            value = int(compare(operation, value, operand))
+        else:
+            value = _calculate(operation, value, operand)
+    if format_of(node) == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _operand(platform: Platform, node: Node, given: Any) -> Any:
+    """A constant, or the newest value of the resource that a RID names."""
+    if not is_key(given):
+        return given
+    owner = platform.resources.by_id(node.owner or 0)
+    source = platform.resources.by_rid(given)
+    if owner is None or source is None or not access.may_read(platform, owner, source):
+        raise invalid(f"preprocess: {given} cannot be read")
+    newest = platform.series.newest(source.id)
+    if newest is None:
+        raise invalid(f"preprocess: {given} has no data")
+    return values.giver(format_of(source))(newest.value)
+
+
+def _calculate(operation: str, value: Any, operand: Any) -> Any:
+    left, right = values.as_number(value), values.as_number(operand)
+    if left is None or right is None:
+        raise invalid(f"preprocess: {operation} needs numbers")
+    try:
+        result = _ARITHMETIC[operation](left, right)
+    except (ZeroDivisionError, OverflowError, TypeError) as error:
+        raise invalid(f"preprocess: {operation}: {error}") from error
+    return result
+
+
+def compare(comparison: str, value: Any, constant: Any) -> bool:
+    """Compare as numbers where both are, else as texts.
+
+    Raises:
+        Refused: ``invalid``: neither numbers nor texts.
+    """
+    left, right = values.as_number(value), values.as_number(constant)
+    if left is None or right is None:
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise invalid("only numbers and texts can be compared")
+        left, right = str(value), str(constant)  # type: ignore[assignment]
+    return bool(_COMPARE[comparison](left, right))

@@ -1,0 +1,330 @@
+"""Resources come, go, move and are copied.
+
+Dropping takes a resource out of the tree at once and removes it bit by bit; a copy is
+built outside the tree and put in when it is complete. So neither holds anybody
+up, however much is below.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from . import access, keys, limits, rules
+from .descriptions import complete, merge
+from .errors import invalid
+from .store import UNFINISHED, Node
+
+if TYPE_CHECKING:
+    from .platform import Platform
+
+_NODES_AT_ONCE = 200
+_POINTS_AT_ONCE = 20_000
+
+
+# --- create, update --------------------------------------------------------
+
+
+def create(platform: Platform, owner: Node, kind: str, given: Mapping[str, Any]) -> Node:
+    """Make a resource.
+
+    Raises:
+        Refused: ``invalid``: the description does not fit, or a limit is reached.
+    """
+    description = complete(kind, given)
+    _check_source(platform, owner, description)
+    limits.check(platform, owner, {kind: 1})
+    key = (keys.new(), access.ACTIVATED, None) if kind == "client" else None
+    with platform.database.atomic():
+        node = platform.resources.add(keys.new(), owner.id, kind, description, platform.now(), key)
+        limits.charge(platform, owner, {kind: 1})
+        limits.own(platform, owner, kind, 1)
+        if kind == "datarule":
+            rules.start(platform, node)
+    return node
+
+
+def _check_source(platform: Platform, owner: Node, description: Mapping[str, Any]) -> None:
+    rid = description.get("subscribe")
+    if rid is None:
+        return
+    source = platform.resources.by_rid(rid)
+    if source is None or not access.may_read(platform, owner, source):
+        raise invalid("subscribe names no resource that its owner may read")
+
+
+def update(platform: Platform, node: Node, given: Mapping[str, Any]) -> None:
+    """Change the description of a resource.
+
+    Raises:
+        Refused: ``invalid``: the description does not fit, or a limit is below use.
+    """
+    description = merge(node.type, node.description, given)
+    owner = platform.resources.by_id(node.owner or 0)
+    assert owner is not None
+    if "subscribe" in given:
+        _check_source(platform, owner, description)
+    with platform.database.atomic():
+        if node.type == "client" and "limits" in given:
+            limits.change(platform, node, description["limits"])
+        platform.resources.describe(node, description, platform.now())
+        if node.type == "datarule" and "rule" in given:
+            changed = platform.resources.by_id(node.id)
+            assert changed is not None
+            rules.start(platform, changed)
+
+
+# --- drop ------------------------------------------------------------------
+
+
+def drop(platform: Platform, node: Node) -> None:
+    """Take a resource, and with it all that is below, out of the tree."""
+    resources, now = platform.resources, platform.now()
+    owner = resources.by_id(node.owner or 0)
+    assert owner is not None
+    gone = [
+        number
+        for number in platform.waits.resources()
+        if (waited := resources.by_id(number)) and access.is_within(platform, waited, node.id)
+    ]
+    with platform.database.atomic():
+        limits.charge(platform, owner, limits.weight(platform, node), -1)
+        limits.own(platform, owner, node.type, -1)
+        if node.type == "client":
+            resources.take_over_ledger(owner.id, node.id)
+            for kind, total in resources.totals(node.id).items():
+                if kind in limits.ENTITIES:
+                    resources.note(owner.id, kind, now, -total)
+        for client, alias in resources.aliases_of(node.id):
+            resources.unmap(client, alias)
+        resources.set_owner(node, None)
+    for number in gone:
+        platform.waits.dropped(number)
+    platform.remove_dropped()
+
+
+def remove_some(platform: Platform) -> bool:
+    """Remove a bit of what was dropped; return whether there was anything."""
+    node = platform.resources.dropped()
+    if node is None:
+        return False
+    for kind in limits.ENTITIES:
+        children = platform.resources.children_after(node.id, kind, 0, _NODES_AT_ONCE)
+        for child in children:
+            if kind == "client":
+                platform.resources.set_owner(child, None)
+            elif not _erase(platform, child):
+                return True
+        if children:
+            return True
+    _erase(platform, node)
+    return True
+
+
+def _erase(platform: Platform, node: Node) -> bool:
+    """Remove a resource, or some of its points when it has many."""
+    beyond = platform.series.nth(node.id, -(2**62), 2**62, _POINTS_AT_ONCE)
+    if beyond is not None:
+        platform.series.remove(node.id, high=beyond.time - 1)
+        return False
+    platform.series.remove(node.id)
+    platform.series.forget(node.id)
+    platform.timers.remove(node.id)
+    platform.rights.remove_all(node.id)
+    platform.resources.remove(node)
+    return True
+
+
+# --- move ------------------------------------------------------------------
+
+
+def move(platform: Platform, node: Node, destination: Node, with_aliases: bool) -> None:
+    """Put a resource below another client.
+
+    Raises:
+        Refused: ``invalid``: the destination is below the resource or has no room.
+    """
+    resources = platform.resources
+    source = resources.by_id(node.owner or 0)
+    assert source is not None
+    if access.is_within(platform, destination, node.id):
+        raise invalid("a resource cannot be moved below itself")
+    counted = limits.weight(platform, node)
+    with platform.database.atomic():
+        limits.charge(platform, source, counted, -1)
+        limits.check(platform, destination, counted)
+        limits.charge(platform, destination, counted)
+        limits.own(platform, source, node.type, -1)
+        limits.own(platform, destination, node.type, 1)
+        resources.set_owner(node, destination.id)
+        moved = resources.by_id(node.id)
+        assert moved is not None
+        _move_aliases(platform, moved, source, destination if with_aliases else None)
+
+
+def _move_aliases(
+    platform: Platform, node: Node, source: Node, destination: Optional[Node]
+) -> None:
+    """Make the former owner's aliases again where they are free; the others go.
+
+    Aliases in clients further up stay where they still lead to something below.
+    """
+    resources = platform.resources
+    for client, alias in resources.aliases_of(node.id):
+        if client != source.id and access.is_within(platform, node, client):
+            continue
+        resources.unmap(client, alias)
+        if client != source.id or destination is None:
+            continue
+        if resources.aliased(destination.id, alias) is None:
+            resources.map(destination.id, alias, node.id)
+
+
+# --- clone -----------------------------------------------------------------
+
+
+class _Copies:
+    """What was copied to what."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self.rids: dict[str, str] = {}
+        self.with_references: list[int] = []
+        self.clients: list[tuple[int, int]] = []
+        self.series: list[tuple[int, int]] = []
+
+
+def clone(
+    platform: Platform,
+    owner: Node,
+    source: Node,
+    aliases: bool = True,
+    historical: bool = True,
+) -> Generator[None, None, Node]:
+    """Copy a client and all below it, in steps.
+
+    The copy gets new RIDs and keys; references inside lead to copies. Its key has
+    to be activated.
+
+    Returns:
+        The copy, at the end of the steps.
+
+    Raises:
+        Refused: ``invalid``: the owner has no room for it.
+    """
+    limits.check(platform, owner, limits.weight(platform, source))
+    copies = _Copies()
+    top = _copy_node(platform, source, UNFINISHED, copies)
+    try:
+        yield from _copy_tree(platform, source, top, copies)
+        yield from _copy_references(platform, copies)
+        if aliases:
+            yield from _copy_aliases(platform, copies)
+        if historical:
+            for old, new in copies.series:
+                yield from _copy_points(platform, old, new)
+        return _put_in(platform, owner, top)
+    except BaseException:
+        platform.resources.set_owner(top, None)
+        platform.remove_dropped()
+        raise
+
+
+def _copy_tree(platform: Platform, source: Node, top: Node, copies: _Copies) -> Iterator[None]:
+    queue = deque([(source.id, top.id)])
+    while queue:
+        old, new = queue.popleft()
+        copies.clients.append((old, new))
+        for kind in limits.ENTITIES:
+            after = 0
+            while True:
+                children = platform.resources.children_after(old, kind, after, _NODES_AT_ONCE)
+                if not children:
+                    break
+                for child in children:
+                    copy = _copy_node(platform, child, new, copies)
+                    if kind == "client":
+                        queue.append((child.id, copy.id))
+                after = children[-1].id
+                yield
+        _copy_tallies(platform, old, new)
+
+
+def _copy_node(platform: Platform, node: Node, owner: int, copies: _Copies) -> Node:
+    key = None
+    if node.type == "client":
+        expires = platform.clock() + platform.settings.activation_window
+        key = (keys.new(), access.NOT_ACTIVATED, expires)
+    copy = platform.resources.add(
+        keys.new(), owner, node.type, node.description, platform.now(), key
+    )
+    for tag in platform.resources.tags(node.id):
+        platform.resources.add_tag(copy.id, tag)
+    copies.numbers[node.id] = copy.id
+    copies.rids[node.rid] = copy.rid
+    if node.description.get("subscribe") or node.description.get("preprocess"):
+        copies.with_references.append(copy.id)
+    if node.type != "client" and platform.series.newest(node.id) is not None:
+        copies.series.append((node.id, copy.id))
+    if node.type == "datarule":
+        rules.start(platform, copy)
+    return copy
+
+
+def _copy_tallies(platform: Platform, old: int, new: int) -> None:
+    for kind, (own, pooled) in platform.resources.tallies(old).items():
+        if kind in limits.ENTITIES:  # share codes are not copied
+            platform.resources.tally(new, kind, own, pooled)
+            platform.resources.note(new, kind, platform.now(), own)
+
+
+def _copy_references(platform: Platform, copies: _Copies) -> Iterator[None]:
+    for position, number in enumerate(copies.with_references):
+        node = platform.resources.by_id(number)
+        if node is None:
+            continue
+        description = dict(node.description)
+        if description.get("subscribe"):
+            rid = description["subscribe"]
+            description["subscribe"] = copies.rids.get(rid, rid)
+        description["preprocess"] = [
+            [operation, copies.rids.get(operand, operand) if isinstance(operand, str) else operand]
+            for operation, operand in description.get("preprocess", ())
+        ]
+        platform.resources.describe(node, description, node.created)
+        if position % _NODES_AT_ONCE == 0:
+            yield
+
+
+def _copy_aliases(platform: Platform, copies: _Copies) -> Iterator[None]:
+    done = 0
+    for old, new in copies.clients:
+        for _, alias, target in platform.resources.aliases_in(old):
+            platform.resources.map(new, alias, copies.numbers.get(target, target))
+            done += 1
+            if done % _NODES_AT_ONCE == 0:
+                yield
+
+
+def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:
+    position: Optional[int] = -(2**62)
+    while position is not None:
+        position = platform.series.copy(old, new, position, _POINTS_AT_ONCE)
+        if position is not None:
+            yield
+
+
+def _put_in(platform: Platform, owner: Node, top: Node) -> Node:
+    """Make the finished copy part of the tree, if there is still room for it."""
+    if not access.in_tree(platform, owner):
+        raise invalid("the owner was dropped")
+    counted = limits.weight(platform, top)
+    limits.check(platform, owner, counted)
+    with platform.database.atomic():
+        platform.resources.set_owner(top, owner.id)
+        limits.charge(platform, owner, counted)
+        limits.own(platform, owner, "client", 1)
+    copy = platform.resources.by_id(top.id)
+    assert copy is not None
+    return copy

@@ -1,0 +1,95 @@
+"""Limits on what a client may own.
+
+A limit is a number or ``inherit``. What a client with ``inherit`` owns counts
+against its owner as well, and so on up to the first number. The store keeps for each
+client how much counts against it, so that neither creating nor dropping has to
+count anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import invalid
+from .store import ROOT, Node
+
+if TYPE_CHECKING:
+    from .platform import Platform
+
+ENTITIES = ("client", "dataport", "datarule", "dispatch")
+
+
+def weight(platform: Platform, node: Node) -> dict[str, int]:
+    """What a resource and all that inherits through it count against its owner."""
+    counted = {node.type: 1}
+    if node.type == "client":
+        for kind, (_, pooled) in platform.resources.tallies(node.id).items():
+            if node.description["limits"].get(kind) == "inherit":
+                counted[kind] = counted.get(kind, 0) + pooled
+    return counted
+
+
+def check(platform: Platform, owner: Node, counted: Mapping[str, int]) -> None:
+    """See whether a client may own so much more.
+
+    Raises:
+        Refused: ``invalid``: a limit would be passed.
+    """
+    for kind, amount in counted.items():
+        client: Node | None = owner
+        while amount > 0 and client is not None and client.id != ROOT:
+            limit = client.description["limits"][kind]
+            if limit != "inherit":
+                used = platform.resources.tallies(client.id).get(kind, (0, 0))[1]
+                if used + amount > limit:
+                    raise invalid(f"the limit of {limit} {kind} resources is reached")
+                break
+            client = _owner(platform, client)
+
+
+def charge(platform: Platform, owner: Node, counted: Mapping[str, int], sign: int = 1) -> None:
+    """Count against a client, and against those it inherits from."""
+    for kind, amount in counted.items():
+        if amount:
+            platform.resources.tally(owner.id, kind, 0, sign * amount)
+            _charge_above(platform, owner, kind, sign * amount)
+
+
+def _charge_above(platform: Platform, client: Node, kind: str, amount: int) -> None:
+    above: Node | None = client
+    while above is not None and above.description["limits"].get(kind) == "inherit":
+        above = _owner(platform, above)
+        if above is not None:
+            platform.resources.tally(above.id, kind, 0, amount)
+
+
+def own(platform: Platform, owner: Node, kind: str, change: int) -> None:
+    """A client owns more or fewer resources of a kind from now on."""
+    platform.resources.tally(owner.id, kind, change, 0)
+    platform.resources.note(owner.id, kind, platform.now(), change)
+
+
+def change(platform: Platform, node: Node, new: Mapping[str, Any]) -> None:
+    """Put other limits on a client.
+
+    Raises:
+        Refused: ``invalid``: a limit would be below what is used.
+    """
+    old = node.description["limits"]
+    used = platform.resources.tallies(node.id)
+    owner = _owner(platform, node)
+    for kind, limit in new.items():
+        pooled = used.get(kind, (0, 0))[1]
+        if limit != "inherit" and pooled > limit:
+            raise invalid(f"{pooled} {kind} resources are in use, more than {limit}")
+        before, after = old.get(kind) == "inherit", limit == "inherit"
+        if owner is None or before == after:
+            continue
+        if after:
+            check(platform, owner, {kind: pooled})
+        charge(platform, owner, {kind: pooled}, 1 if after else -1)
+
+
+def _owner(platform: Platform, node: Node) -> Node | None:
+    return None if node.owner is None else platform.resources.by_id(node.owner)

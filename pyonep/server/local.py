@@ -1,0 +1,149 @@
+"""A platform inside this Python process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any, Callable, TypeVar
+
+from .platform import Clock, Device, Platform
+from .runner import Server, listen
+from .settings import Settings
+from .store import Store
+
+T = TypeVar("T")
+
+
+class LocalPlatform:
+    """A complete One Platform in a thread of this process.
+
+    ::
+
+        with LocalPlatform() as platform:
+            device = platform.device()
+            o = OnepV1(**platform.connection)
+            o.info(device.cik, {"alias": ""})
+
+    Args:
+        path: SQLite file to keep everything in; None keeps it in memory.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        settings: Limits and habits.
+        clock: Unix time in seconds; tests put their own in.
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        settings: Settings | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.path = path
+        self._settings = settings or Settings()
+        self._clock = clock
+        self._platform: Platform | None = None
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        state = self.endpoint if self._thread else "stopped"
+        return f"<LocalPlatform {state} on {self.path or 'memory'}>"
+
+    def __enter__(self) -> LocalPlatform:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> LocalPlatform:
+        """Start serving; returns when requests are answered.
+
+        Raises:
+            StoreError: The file cannot be used.
+            OSError: The port is in use.
+        """
+        if self._thread is not None:
+            return self
+        listener = listen(self.host, self.port)
+        try:
+            store = Store(self.path, self._settings.synchronous)
+        except BaseException:
+            listener.close()
+            raise
+        self.port = listener.getsockname()[1]
+        self._platform = Platform(store, self._settings, self._clock)
+        self._server = Server(self._platform)
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve, args=(listener, ready), name="pyonep-platform", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+        return self
+
+    def _serve(self, listener: Any, ready: threading.Event) -> None:
+        assert self._server is not None and self._platform is not None
+        server = self._server
+
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.001)
+            ready.set()
+            await serving
+
+        try:
+            asyncio.run(serve())
+        finally:
+            ready.set()
+            listener.close()
+            self._platform.store.close()
+
+    def stop(self) -> None:
+        """Stop serving. What is kept in a file is there at the next start."""
+        thread, server = self._thread, self._server
+        if thread is None or server is None:
+            return
+        server.should_exit = True
+        thread.join()
+        self._thread = self._server = self._platform = self._loop = None
+
+    # --- what callers need ---
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the platform, as the environment variable PYONEP_ENDPOINT takes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Keyword arguments by which `OnepV1` and `Provision` reach this platform."""
+        return {"host": self.host, "port": self.port, "https": False}
+
+    def device(self, name: str = "device") -> Device:
+        """Make a client that may own as much as it likes.
+
+        Returns:
+            Its ``cik`` and ``rid``.
+        """
+        return self.run(lambda platform: platform.add_device(name))
+
+    def run(self, work: Callable[[Platform], T]) -> T:
+        """Run a function on the platform, in its thread, and make the effect durable."""
+        assert self._loop is not None and self._platform is not None, "not started"
+        platform = self._platform
+
+        async def do() -> T:
+            result = work(platform)
+            await platform.committed()
+            return result
+
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result()

@@ -1,0 +1,155 @@
+"""The procedure info, and who sees what of it."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from .. import access, flow, rules
+from ..access import Call
+from ..descriptions import KINDS
+from ..store import Node
+from .table import an_object, procedure
+
+_COUNTED = (*KINDS, "disk", "email", "http", "share", "sms", "xmpp")
+_NOT_MINE = "undefined"
+
+
+@procedure
+def info(call: Call, resource: Any, options: Any = None) -> dict[str, Any]:
+    """What is known about a resource, as far as the caller may know it."""
+    node = call.readable(resource)
+    wanted = {name for name, on in an_object(options, "options").items() if on is True}
+    within = access.is_within(call.platform, node, call.client.id)
+    found = {}
+    for name, tell in _TELL.items():
+        if wanted and name not in wanted:
+            continue
+        if not within and name not in _FOR_ALL:
+            continue
+        value = tell(call, node)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _is_mine(call: Call, node: Node) -> bool:
+    """Whether the caller is the resource itself or owns it directly."""
+    return call.client.id in (node.id, node.owner)
+
+
+def _aliases(call: Call, node: Node) -> Any:
+    resources = call.platform.resources
+    if node.type != "client" or not _is_mine(call, node):
+        if node.type == "client":
+            return _NOT_MINE
+        return [
+            alias for client, alias in resources.aliases_of(node.id) if client == call.client.id
+        ]
+    found: dict[str, list[str]] = {}
+    for rid, alias, number in resources.aliases_in(node.id):
+        target = resources.by_id(number)
+        if target is not None and access.in_tree(call.platform, target):
+            found.setdefault(rid, []).append(alias)
+    return found
+
+
+def _basic(call: Call, node: Node) -> dict[str, Any]:
+    basic: dict[str, Any] = {
+        "modified": node.modified,
+        "subscribers": len(_subscribers(call, node)),
+        "type": node.type,
+    }
+    locked = bool(node.description.get("locked"))
+    if node.type == "client":
+        status = access.key_status(node, call.platform.clock())
+        basic["status"] = "locked" if locked else status
+    elif node.type == "dispatch":
+        basic["status"] = "locked" if locked else access.ACTIVATED
+    elif node.type == "datarule" and rules.kind_of(node) == "script":
+        basic["status"] = rules.NOT_RUNNING
+    return basic
+
+
+def _counts(call: Call, node: Node) -> dict[str, int] | None:
+    if node.type != "client":
+        return None
+    tallies = call.platform.resources.tallies(node.id)
+    return {kind: tallies.get(kind, (0, 0))[0] for kind in _COUNTED}
+
+
+def _usage(call: Call, node: Node) -> dict[str, int] | None:
+    if node.type != "client":
+        return None
+    totals = call.platform.resources.totals(node.id)
+    return {kind: totals.get(kind, 0) for kind in _COUNTED}
+
+
+def _description(call: Call, node: Node) -> dict[str, Any]:
+    return node.description
+
+
+def _key(call: Call, node: Node) -> str | None:
+    return node.cik if node.owner == call.client.id else None
+
+
+def _shares(call: Call, node: Node) -> list[dict[str, Any]] | None:
+    if not _is_mine(call, node):
+        return None
+    return [
+        {"activator": _rid(call, share.activator), "code": share.code, "meta": share.meta}
+        for share in call.platform.rights.shares_of(node.id)
+    ]
+
+
+def _rid(call: Call, number: int | None) -> str | None:
+    node = None if number is None else call.platform.resources.by_id(number)
+    return node.rid if node else None
+
+
+def _storage(call: Call, node: Node) -> dict[str, int] | None:
+    if node.type == "client":
+        return None
+    flow.retain(call.platform, node)
+    series = call.platform.series
+    newest = series.newest(node.id)
+    return {
+        "count": series.count(node.id),
+        "first": series.oldest(node.id),
+        "last": newest.time if newest else 0,
+        "size": series.size(node.id),
+    }
+
+
+def _subscribers(call: Call, node: Node) -> list[list[str]]:
+    resources = call.platform.resources
+    found = (resources.by_id(number) for number in resources.subscribers(node.rid))
+    return [[n.type, n.rid] for n in found if n and access.in_tree(call.platform, n)]
+
+
+def _tagged(call: Call, node: Node) -> list[str] | None:
+    return call.platform.resources.tags(node.id) if _is_mine(call, node) else None
+
+
+def _tags(call: Call, node: Node) -> list[str]:
+    return call.platform.resources.tags(node.id)
+
+
+def _comments(call: Call, node: Node) -> list[Any]:
+    return []
+
+
+_TELL: dict[str, Callable[[Call, Node], Any]] = {
+    "aliases": _aliases,
+    "basic": _basic,
+    "comments": _comments,
+    "counts": _counts,
+    "description": _description,
+    "key": _key,
+    "shares": _shares,
+    "storage": _storage,
+    "subscribers": _subscribers,
+    "tagged": _tagged,
+    "tags": _tags,
+    "usage": _usage,
+}
+_FOR_ALL = ("basic", "description", "storage")

@@ -1,0 +1,118 @@
+"""Procedures on resources: create, update, drop, move, tag, usage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+from .. import access, descriptions, lifecycle
+from ..access import Call
+from ..errors import BadArguments, Refused, invalid
+from ..limits import ENTITIES
+from ..store import Node
+from .table import a_text, an_object, procedure, seconds
+
+CONSUMABLES = ("share", "email", "http", "sms", "xmpp")
+
+
+@procedure
+def create(call: Call, first: Any, second: Any, third: Any = None) -> Any:
+    """Make a resource; the form with a leading client makes it there."""
+    if third is not None:
+        return _create(call.acting_as(first), second, third)
+    return _create(call, first, second)
+
+
+def _create(call: Call, kind: Any, given: Any) -> Any:
+    call.require(call.client)
+    description = an_object(given, "description")
+    kind = a_text(kind, "type")
+    if kind == "clone":
+        return _clone(call, description)
+    if kind not in descriptions.KINDS:
+        raise invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
+    return lifecycle.create(call.platform, call.client, kind, description).rid
+
+
+def _clone(call: Call, given: dict[str, Any]) -> Generator[None, None, str]:
+    source = clone_source(call, given)
+    copy = yield from lifecycle.clone(
+        call.platform,
+        call.client,
+        source,
+        aliases=not given.get("noaliases"),
+        historical=not given.get("nohistorical"),
+    )
+    return copy.rid
+
+
+def clone_source(call: Call, given: dict[str, Any]) -> Node:
+    """The client that a clone's description names, by RID or by share code."""
+    if ("rid" in given) == ("code" in given):
+        raise invalid("a clone needs either rid or code")
+    if "rid" in given:
+        node = call.own(given["rid"])
+    else:
+        share = call.platform.rights.share(a_text(given["code"], "code"))
+        if share is None or share.activator is not None:
+            raise invalid("no such share code, or it was activated")
+        found = call.platform.resources.by_id(share.resource)
+        if found is None or not access.in_tree(call.platform, found):
+            raise invalid("the shared resource is gone")
+        node = found
+    if node.type != "client" or node.owner is None:
+        raise invalid("only a client can be cloned")
+    return node
+
+
+@procedure
+def update(call: Call, resource: Any, description: Any) -> None:
+    """Change the keys given of a description."""
+    lifecycle.update(call.platform, call.below(resource), an_object(description, "description"))
+
+
+@procedure
+def drop(call: Call, resource: Any) -> None:
+    """Remove a resource and all below it."""
+    lifecycle.drop(call.platform, call.below(resource))
+
+
+@procedure
+def move(call: Call, resource: Any, destination: Any, options: Any = None) -> None:
+    """Put a resource below another client."""
+    node, target = call.below(resource), call.own(destination)
+    if target.type != "client":
+        raise invalid("the destination must be a client")
+    with_aliases = bool(an_object(options, "options").get("aliases"))
+    lifecycle.move(call.platform, node, target, with_aliases)
+
+
+@procedure
+def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
+    """Add or remove a tag."""
+    node = call.own(resource)
+    word = a_text(word, "tag")
+    if not word or not descriptions.is_storable(word):
+        raise invalid("a tag must be text with at least one character")
+    if action == "add":
+        call.platform.resources.add_tag(node.id, word)
+    elif action == "remove":
+        call.platform.resources.remove_tag(node.id, word)
+    else:
+        raise BadArguments('action must be "add" or "remove"')
+
+
+@procedure
+def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any) -> int:
+    """What a client and those below it used in a window."""
+    node = call.own(resource)
+    if node.type != "client":
+        raise Refused("invalid", "only a client uses resources")
+    low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", 0))
+    high = min(high, call.platform.now())
+    if metric in ENTITIES:
+        return call.platform.resources.seconds_owned(node.id, metric, low, high)
+    if metric in CONSUMABLES:
+        return call.platform.resources.consumed(node.id, metric, low, high)
+    raise invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")

@@ -1,0 +1,189 @@
+"""Procedures on shares, keys and tokens: share, activate, deactivate, revoke, grant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import access, keys, limits
+from ..access import PERMISSIONS, Call
+from ..descriptions import is_key, is_storable
+from ..errors import BadArguments, Refused, invalid
+from ..store import Grant, Node, Share
+from .table import a_text, an_object, procedure
+
+_DEFAULT_TTL = 3600  # seconds
+_LONGEST_META = 64 * 1024
+
+
+# --- shares ----------------------------------------------------------------
+
+
+@procedure
+def share(call: Call, resource: Any, options: Any = None) -> str:
+    """Make a share code, or change the meta of one."""
+    node = call.below(resource)
+    given = an_object(options, "options")
+    meta = given.get("meta", "")
+    if not isinstance(meta, str) or len(meta) > _LONGEST_META or not is_storable(meta):
+        raise invalid(f"meta must be text of at most {_LONGEST_META} characters")
+    if given.get("code") is not None:
+        return _change_meta(call, node, given["code"], meta)
+    owner = call.platform.resources.by_id(node.owner or 0)
+    assert owner is not None
+    limits.check(call.platform, owner, {"share": 1})
+    code = keys.new()
+    with call.platform.database.atomic():
+        call.platform.rights.add_share(code, node.id, meta)
+        limits.charge(call.platform, owner, {"share": 1})
+        limits.own(call.platform, owner, "share", 1)
+    return code
+
+
+def _change_meta(call: Call, node: Node, code: Any, meta: str) -> str:
+    found = call.platform.rights.share(a_text(code, "code"))
+    if found is None or found.resource != node.id:
+        raise invalid("the resource has no such share code")
+    call.platform.rights.set_meta(found.code, meta)
+    return found.code
+
+
+def _activate_share(call: Call, code: str) -> None:
+    rights = call.platform.rights
+    found = rights.share(code) if is_key(code) else None
+    node = None if found is None else call.platform.resources.by_id(found.resource)
+    if found is None or node is None or not access.in_tree(call.platform, node):
+        raise invalid("no such share code")
+    if found.activator is not None:
+        raise invalid("the share code was activated already")
+    if rights.activated(call.client.id, node.id) is not None:
+        raise invalid("the resource is shared with this client already")
+    rights.set_activator(found.code, call.client.id)
+
+
+def _deactivate_share(call: Call, code: str) -> None:
+    rights = call.platform.rights
+    found = rights.share(code) if is_key(code) else None
+    if found is None:
+        node = call.platform.resources.by_rid(code) if is_key(code) else None
+        mine = rights.activated(call.client.id, node.id) if node else None
+        found = rights.share(mine) if mine else None
+    if found is None or found.activator != call.client.id:
+        raise invalid("no share that this client activated")
+    rights.set_activator(found.code, None)
+
+
+def _revoke_share(call: Call, code: str) -> None:
+    found = call.platform.rights.share(code) if is_key(code) else None
+    if found is None:
+        raise invalid("no such share code")
+    node = _shared(call, found)
+    call.require(node)
+    owner = call.platform.resources.by_id(node.owner or 0)
+    assert owner is not None
+    with call.platform.database.atomic():
+        call.platform.rights.remove_share(found.code)
+        limits.charge(call.platform, owner, {"share": 1}, -1)
+        call.platform.resources.tally(owner.id, "share", -1, 0)
+
+
+def _shared(call: Call, found: Share) -> Node:
+    """What a share opens, when the caller may revoke it."""
+    node = call.platform.resources.by_id(found.resource)
+    if node is None or not access.in_tree(call.platform, node):
+        raise invalid("no such share code")
+    if node.id == call.client.id or not access.is_within(call.platform, node, call.client.id):
+        raise Refused("noauth", "the shared resource is not below the calling client")
+    return node
+
+
+# --- keys ------------------------------------------------------------------
+
+
+def _keyed(call: Call, cik: str) -> Node:
+    """The client with a key, when the caller owns it directly."""
+    node = call.platform.resources.by_cik(cik) if is_key(cik) else None
+    if node is None or not access.in_tree(call.platform, node):
+        raise invalid("no client has this key")
+    if node.owner != call.client.id:
+        raise Refused("noauth", "only the owner of a client may do this")
+    call.require(node)
+    return node
+
+
+def _activate_client(call: Call, cik: str) -> None:
+    node = _keyed(call, cik)
+    status = access.key_status(node, call.platform.clock())
+    if status != access.NOT_ACTIVATED:
+        raise invalid(f"the key is {status}")
+    call.platform.resources.set_key(node, cik, access.ACTIVATED, None)
+
+
+def _deactivate_client(call: Call, cik: str) -> None:
+    call.platform.resources.set_key(_keyed(call, cik), cik, access.EXPIRED, None)
+
+
+def _revoke_client(call: Call, cik: str) -> None:
+    regenerate(call, _keyed(call, cik))
+
+
+def regenerate(call: Call, node: Node) -> None:
+    """Give a client a new key, which has to be activated in time."""
+    expires = call.platform.clock() + call.platform.settings.activation_window
+    call.platform.resources.set_key(node, keys.new(), access.NOT_ACTIVATED, expires)
+
+
+# --- the procedures on both ------------------------------------------------
+
+
+@procedure
+def activate(call: Call, first: Any, second: Any, third: Any = None) -> None:
+    """Activate a key or a share: ``(client,) "client" | "share", code``."""
+    _run(call, first, second, third, {"client": _activate_client, "share": _activate_share})
+
+
+@procedure
+def deactivate(call: Call, first: Any, second: Any, third: Any = None) -> None:
+    """Let a key expire, or give up a share: ``(client,) "client" | "share", code``."""
+    _run(call, first, second, third, {"client": _deactivate_client, "share": _deactivate_share})
+
+
+@procedure
+def revoke(call: Call, first: Any, second: Any) -> None:
+    """Replace a key, or end a share: ``"client" | "share", code``."""
+    _run(call, first, second, None, {"client": _revoke_client, "share": _revoke_share})
+
+
+def _run(call: Call, first: Any, second: Any, third: Any, by_kind: dict[str, Any]) -> None:
+    if third is not None:
+        call, first, second = call.acting_as(first), second, third
+    if not isinstance(first, str) or first not in by_kind:
+        raise BadArguments('expected "client" or "share"')
+    if call.permissions is not None and call.procedure != "revoke":
+        raise Refused("restricted", f"no token permits {call.procedure}")
+    by_kind[first](call, a_text(second, "code"))
+
+
+# --- tokens ----------------------------------------------------------------
+
+
+@procedure
+def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> str:
+    """Make a token that acts as a client with some permissions."""
+    node = call.own(resource)
+    if node.type != "client":
+        raise invalid("a token acts as a client")
+    ttl = an_object(options, "options").get("ttl", _DEFAULT_TTL)
+    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not 0 < ttl < 2**40:
+        raise invalid("ttl must be a positive number of seconds")
+    permitted = _permissions(call, an_object(permissions, "permissions"))
+    token, now = keys.new(), call.platform.clock()
+    call.platform.rights.add_grant(token, Grant(node.id, permitted, now + ttl), now)
+    return token
+
+
+def _permissions(call: Call, given: dict[str, Any]) -> dict[str, list[str]]:
+    for rid, words in given.items():
+        call.own(rid)
+        if not isinstance(words, list) or any(word not in PERMISSIONS for word in words):
+            raise invalid(f"permissions are lists of {', '.join(PERMISSIONS)}")
+    return given

@@ -1,0 +1,91 @@
+"""The one table of procedures."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable, NamedTuple, TypeVar
+
+from ..errors import BadArguments, invalid
+
+Procedure = TypeVar("Procedure", bound=Callable[..., Any])
+
+
+class _Entry(NamedTuple):
+    run: Callable[..., Any]
+    fewest: int
+    most: int
+
+
+_TABLE: dict[str, _Entry] = {}
+
+
+def procedure(function: Procedure) -> Procedure:
+    """Enter a function into the table, under its own name.
+
+    Its parameters after the first, the call, are the arguments of the procedure.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    required = [p for p in parameters if p.default is p.empty]
+    _TABLE[function.__name__.rstrip("_")] = _Entry(function, len(required), len(parameters))
+    return function
+
+
+def names() -> list[str]:
+    """All procedures there are."""
+    return sorted(_TABLE)
+
+
+def find(name: str, arguments: list[Any]) -> Callable[..., Any]:
+    """The function of a procedure.
+
+    Raises:
+        LookupError: There is no such procedure.
+        BadArguments: It does not take so many arguments.
+    """
+    entry = _TABLE.get(name)
+    if entry is None:
+        raise LookupError(name)
+    if not entry.fewest <= len(arguments) <= entry.most:
+        raise BadArguments(
+            f"{name} takes {entry.fewest} to {entry.most} arguments, not {len(arguments)}"
+        )
+    return entry.run
+
+
+# --- kinds of arguments ----------------------------------------------------
+
+
+def an_object(value: Any, what: str) -> dict[str, Any]:
+    """The argument, when it is an object; null counts as an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadArguments(f"{what} must be an object")
+    return value
+
+
+def a_list(value: Any, what: str) -> list[Any]:
+    """The argument, when it is a list."""
+    if not isinstance(value, list):
+        raise BadArguments(f"{what} must be a list")
+    return value
+
+
+def a_text(value: Any, what: str) -> str:
+    """The argument, when it is text."""
+    if not isinstance(value, str):
+        raise BadArguments(f"{what} must be text")
+    return value
+
+
+def seconds(value: Any, what: str, default: float) -> float:
+    """A time in Unix seconds; null counts as the default.
+
+    Raises:
+        Refused: ``invalid``: it is no number.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**61:
+        raise invalid(f"{what} must be a Unix time in seconds")
+    return value

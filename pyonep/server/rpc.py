@@ -1,0 +1,205 @@
+"""Front 1: the JSON-RPC envelope.
+
+It reads a request, lets the platform carry out the calls one after the other, waits
+until their effects are durable, and writes the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from types import GeneratorType
+from typing import Any, NamedTuple, NoReturn, Optional
+
+from .access import Caller
+from .errors import BadArguments, Refused, Unauthorized
+from .platform import Platform
+from .waits import Waiter
+
+log = logging.getLogger(__name__)
+
+PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
+_LONGEST_ID = 40
+
+NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
+
+
+class _WholeError(Exception):
+    """The request as a whole gets an error."""
+
+    def __init__(self, code: int, message: str, context: str | None = None) -> None:
+        super().__init__(message)
+        self.error = _error(code, message, context)
+
+
+def _error(code: int, message: str, context: str | None = None) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if context is not None:
+        error["context"] = context
+    return error
+
+
+class _Request(NamedTuple):
+    auth: Any
+    calls: list[dict[str, Any]]
+
+
+async def process(platform: Platform, body: bytes) -> Optional[bytes]:
+    """Answer a request.
+
+    Returns:
+        The JSON of the answer; None when no call asks for one.
+    """
+    try:
+        answers = await _answers(platform, _parsed(platform, body))
+    except _WholeError as error:
+        return _json({"error": error.error})
+    return _json(answers) if answers else None
+
+
+def too_large(platform: Platform) -> bytes:
+    """The answer to a body that is longer than the limit."""
+    limit = platform.settings.max_request_bytes
+    return _json({"error": _error(BAD_REQUEST, f"a request has at most {limit} bytes", "calls")})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode("ascii")
+
+
+# --- the envelope ----------------------------------------------------------
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parsed(platform: Platform, body: bytes) -> _Request:
+    try:
+        request = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise _nested_too_deep(platform) from None
+    except ValueError as error:
+        raise _WholeError(NOT_JSON, f"the body is not JSON: {str(error)[:200]}") from None
+    if not isinstance(request, dict):
+        raise _WholeError(BAD_REQUEST, "a request is an object with auth and calls", "calls")
+    calls = request.get("calls")
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        raise _WholeError(BAD_REQUEST, "calls must be a list of objects", "calls")
+    most = platform.settings.max_calls
+    if len(calls) > most:
+        raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
+    _check_nesting(platform, body, request)
+    for call in calls:
+        _check_id(call.get("id"))
+    return _Request(request.get("auth"), calls)
+
+
+def _nested_too_deep(platform: Platform) -> _WholeError:
+    most = platform.settings.max_nesting
+    return _WholeError(BAD_REQUEST, f"lists and objects are nested more than {most} deep", "calls")
+
+
+def _check_nesting(platform: Platform, body: bytes, request: Any) -> None:
+    most = platform.settings.max_nesting
+    if body.count(b"[") + body.count(b"{") <= most:
+        return
+    level = [request]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise _nested_too_deep(platform)
+
+
+def _check_id(number: Any) -> None:
+    if number is None or (isinstance(number, (int, float)) and not isinstance(number, bool)):
+        return
+    if not isinstance(number, str) or len(number) > _LONGEST_ID:
+        raise _WholeError(
+            BAD_REQUEST, f"an id is a number or text of at most {_LONGEST_ID} characters", "calls"
+        )
+
+
+# --- the calls -------------------------------------------------------------
+
+
+async def _answers(platform: Platform, request: _Request) -> list[dict[str, Any]]:
+    try:
+        caller = platform.authenticate(request.auth)
+        outcomes = [await _run(platform, caller, call) for call in request.calls]
+        await platform.committed()
+    except Unauthorized:
+        raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
+    except Exception as error:
+        # Ours to mend. Other requests of the same transaction are told as well.
+        log.exception("fault while answering a request")
+        platform.rollback()
+        raise _WholeError(
+            FAULT, "fault of the platform; calls may have been carried out"
+        ) from error
+    await _settle(platform, outcomes)
+    return [
+        {"id": call["id"], **outcome}
+        for call, outcome in zip(request.calls, outcomes)
+        if call.get("id") is not None
+    ]
+
+
+async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one call; the outcome is its answer but for the id."""
+    procedure, arguments = call.get("procedure"), call.get("arguments", [])
+    if not isinstance(procedure, str):
+        return _failed(BAD_REQUEST, "a call needs the name of a procedure", "procedure")
+    if not isinstance(arguments, list):
+        return _failed(NOT_SUPPORTED, "arguments must be a list", "arguments")
+    try:
+        result = platform.call(caller, procedure, arguments)
+        if type(result) is GeneratorType:
+            result = await platform.finished(result)
+    except LookupError:
+        return _failed(NOT_SUPPORTED, "Error", "procedure")
+    except BadArguments as error:
+        log.debug("%s: %s", procedure, error)
+        return _failed(NOT_SUPPORTED, "Error", "arguments")
+    except Refused as refused:
+        return _refused(refused)
+    if result is None:
+        return {"status": "ok"}
+    return {"status": "ok", "result": result}
+
+
+def _failed(code: int, message: str, context: str) -> dict[str, Any]:
+    return {"status": "fail", "error": _error(code, message, context)}
+
+
+def _refused(refused: Refused) -> dict[str, Any]:
+    outcome: dict[str, Any] = {"status": refused.status}
+    if refused.reason and refused.status == "invalid":
+        outcome["error"] = _error(BAD_REQUEST, refused.reason, "arguments")
+    return outcome
+
+
+async def _settle(platform: Platform, outcomes: list[dict[str, Any]]) -> None:
+    """Wait, all at the same time, for those calls that wait."""
+    waiting = [outcome for outcome in outcomes if type(outcome.get("result")) is Waiter]
+    if not waiting:
+        return
+    results = await asyncio.gather(
+        *(platform.waits.result(outcome["result"]) for outcome in waiting),
+        return_exceptions=True,
+    )
+    for outcome, result in zip(waiting, results):
+        outcome.pop("result")
+        if isinstance(result, Refused):
+            outcome["status"] = result.status
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            outcome["result"] = result

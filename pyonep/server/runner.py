@@ -1,0 +1,66 @@
+"""Runs a platform on uvicorn."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from .app import App
+from .platform import Platform
+
+# How long requests that are under way may take when the server stops.
+_GRACE = 3  # seconds
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it, and lets open waits end."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        config = uvicorn.Config(
+            App(platform),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            loop="asyncio",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        super().__init__(config)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signal handlers alone."""
+        yield
+
+    def install_signal_handlers(self) -> None:
+        """Leave the signal handlers alone (uvicorn before 0.29)."""
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """End open waits, then shut down."""
+        self.platform.waits.expire_all()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on.
+
+    Raises:
+        OSError: The port is in use, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener

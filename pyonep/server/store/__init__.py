@@ -1,0 +1,34 @@
+"""What the platform remembers; the only place with SQL."""
+
+from __future__ import annotations
+
+from .database import Database, StoreError
+from .resources import ROOT, UNFINISHED, Node, ResourceStore
+from .rights import Grant, RightsStore, Share
+from .series import Point, SeriesStore
+from .timers import TimerStore
+
+__all__ = ["ROOT", "UNFINISHED", "Grant", "Node", "Point", "Share", "Store", "StoreError"]
+
+
+class Store:
+    """All rooms of the memory on one database.
+
+    Args:
+        path: SQLite file; None keeps everything in memory.
+        synchronous: SQLite's setting of that name. ``FULL`` survives power loss.
+
+    Raises:
+        StoreError: The file is no database of ours, is newer, or is in use.
+    """
+
+    def __init__(self, path: str | None = None, synchronous: str = "FULL") -> None:
+        self.database = Database(path, synchronous)
+        self.resources = ResourceStore(self.database)
+        self.series = SeriesStore(self.database)
+        self.rights = RightsStore(self.database)
+        self.timers = TimerStore(self.database)
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.database.close()

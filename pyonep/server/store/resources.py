@@ -1,0 +1,417 @@
+"""The tree of resources, aliases, tallies and tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from .database import Database
+from .schema import aliases, ledger, resources, tags, tallies
+
+_CACHED = 100_000
+
+ROOT = 1  # number of the client above all others, which has no owner
+UNFINISHED = 0  # owner of what is being built and is not in the tree yet
+
+_r, _a, _n, _l = resources.c, aliases.c, tallies.c, ledger.c
+_ALL = select(
+    _r.id,
+    _r.rid,
+    _r.owner,
+    _r.type,
+    _r.description,
+    _r.created,
+    _r.modified,
+    _r.cik,
+    _r.key_status,
+    _r.key_expires,
+)
+_BY_ID = _ALL.where(_r.id == bindparam("id"))
+_BY_RID = _ALL.where(_r.rid == bindparam("rid"))
+_BY_CIK = _ALL.where(_r.cik == bindparam("cik"))
+_INSERT = insert(resources).values(
+    rid=bindparam("rid"),
+    owner=bindparam("owner"),
+    type=bindparam("type"),
+    description=bindparam("description"),
+    created=bindparam("now"),
+    modified=bindparam("now"),
+    public=bindparam("public"),
+    subscribe=bindparam("subscribe"),
+    cik=bindparam("cik"),
+    key_status=bindparam("key_status"),
+    key_expires=bindparam("key_expires"),
+)
+_this = _r.id == bindparam("this")
+_DESCRIBE = (
+    update(resources)
+    .where(_this)
+    .values(
+        description=bindparam("new_description"),
+        modified=bindparam("now"),
+        public=bindparam("new_public"),
+        subscribe=bindparam("new_subscribe"),
+    )
+)
+_SET_OWNER = update(resources).where(_this).values(owner=bindparam("new_owner"))
+_SET_KEY = (
+    update(resources)
+    .where(_this)
+    .values(
+        cik=bindparam("new_cik"),
+        key_status=bindparam("new_status"),
+        key_expires=bindparam("new_expires"),
+    )
+)
+_DELETE = delete(resources).where(_this)
+_of_type = (_r.owner == bindparam("o"), _r.type == bindparam("k"))
+_CHILDREN = select(_r.rid).where(*_of_type).order_by(_r.id)
+_PUBLIC_CHILDREN = select(_r.rid).where(*_of_type, _r.public == 1).order_by(_r.id)
+# Whole rows of the next children: what copying and dropping walk over.
+_CHILDREN_AFTER = (
+    _ALL.where(*_of_type, _r.id > bindparam("after")).order_by(_r.id).limit(bindparam("n"))
+)
+_DROPPED = select(_r.id).where(_r.owner.is_(None), _r.id > bindparam("root")).limit(1)
+_DROP_UNFINISHED = update(resources).where(_r.owner == UNFINISHED).values(owner=None)
+_SUBSCRIBERS = select(_r.id).where(_r.subscribe == bindparam("rid")).order_by(_r.id)
+
+_this_alias = (_a.client == bindparam("c"), _a.alias == bindparam("name"))
+_ALIAS = select(_a.resource).where(*_this_alias)
+_MAP = insert(aliases).values(
+    client=bindparam("c"), alias=bindparam("name"), resource=bindparam("r")
+)
+_UNMAP = delete(aliases).where(*_this_alias)
+_UNMAP_ALL = delete(aliases).where(or_(_a.resource == bindparam("r"), _a.client == bindparam("c")))
+_ALIASES_OF = select(_a.client, _a.alias).where(_a.resource == bindparam("r")).order_by(_a.alias)
+_ALIASES_IN = (
+    select(_r.rid, _a.alias, _a.resource)
+    .where(_a.client == bindparam("c"), _r.id == _a.resource)
+    .order_by(_a.alias)
+)
+_ALIASED = (
+    select(_r.rid)
+    .where(_a.client == bindparam("c"), _r.id == _a.resource, _r.type == bindparam("k"))
+    .order_by(_r.id)
+    .distinct()
+)
+
+_TALLY = upsert(tallies).values(
+    client=bindparam("c"), kind=bindparam("k"), own=bindparam("own"), pooled=bindparam("pooled")
+)
+_TALLY = _TALLY.on_conflict_do_update(
+    index_elements=["client", "kind"],
+    set_={"own": _n.own + _TALLY.excluded.own, "pooled": _n.pooled + _TALLY.excluded.pooled},
+)
+_TALLIES = select(_n.kind, _n.own, _n.pooled).where(_n.client == bindparam("c"))
+_DROP_TALLIES = delete(tallies).where(_n.client == bindparam("c"))
+_NOTE = upsert(ledger).values(
+    client=bindparam("c"), kind=bindparam("k"), time=bindparam("t"), change=bindparam("d")
+)
+_add_change: dict[str, Any] = {
+    "index_elements": ["client", "kind", "time"],
+    "set_": {"change": _l.change + _NOTE.excluded.change},
+}
+_NOTE = _NOTE.on_conflict_do_update(**_add_change)
+
+_below = select(_r.id).where(_r.id == bindparam("top")).cte("below", recursive=True)
+_below = _below.union_all(
+    select(resources.c.id).where(resources.c.owner == _below.c.id, resources.c.type == "client")
+)
+_TOTALS = (
+    select(_n.kind, func.sum(_n.own)).where(_n.client.in_(select(_below.c.id))).group_by(_n.kind)
+)
+_ENTITY_USAGE = select(
+    func.coalesce(
+        func.sum(_l.change * func.max(0, bindparam("end") - func.max(_l.time, bindparam("start")))),
+        0,
+    )
+).where(_l.client.in_(select(_below.c.id)), _l.kind == bindparam("k"))
+_CONSUMED = select(func.coalesce(func.sum(_l.change), 0)).where(
+    _l.client.in_(select(_below.c.id)),
+    _l.kind == bindparam("k"),
+    _l.time >= bindparam("start"),
+    _l.time <= bindparam("end"),
+)
+_TAKE_OVER = upsert(ledger).from_select(
+    ["client", "kind", "time", "change"],
+    select(bindparam("heir"), _l.kind, _l.time, func.sum(_l.change))
+    .where(_l.client.in_(select(_below.c.id)))
+    .group_by(_l.kind, _l.time),
+)
+_TAKE_OVER = _TAKE_OVER.on_conflict_do_update(**_add_change)
+_DROP_LEDGER = delete(ledger).where(_l.client == bindparam("c"))
+
+_this_tag = (tags.c.resource == bindparam("r"), tags.c.tag == bindparam("tag"))
+_ADD_TAG = upsert(tags).values(resource=bindparam("r"), tag=bindparam("tag"))
+_ADD_TAG = _ADD_TAG.on_conflict_do_nothing()
+_REMOVE_TAG = delete(tags).where(*_this_tag)
+_REMOVE_TAGS = delete(tags).where(tags.c.resource == bindparam("r"))
+_TAGS = select(tags.c.tag).where(tags.c.resource == bindparam("r")).order_by(tags.c.tag)
+_TAGGED = (
+    select(_r.rid)
+    .where(*_of_type, tags.c.tag == bindparam("tag"), tags.c.resource == _r.id)
+    .order_by(_r.id)
+)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A resource. ``owner`` is None for the root and for what is not in the tree."""
+
+    id: int
+    rid: str
+    owner: Optional[int]
+    type: str
+    description: dict[str, Any] = field(repr=False)
+    created: int
+    modified: int
+    cik: Optional[str] = field(default=None, repr=False)
+    key_status: Optional[str] = None
+    key_expires: Optional[float] = None
+
+
+def _node(row: Any) -> Node:
+    values = list(row)
+    values[4] = json.loads(row[4])
+    return Node(*values)
+
+
+class ResourceStore:
+    """Nodes are cached, and each change drops what it makes stale."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._nodes: dict[int, Node] = {}
+        self._rids: dict[str, int] = {}
+        self._ciks: dict[str, int] = {}
+        self._aliases: dict[tuple[int, str], int] = {}
+        self._subscribers: dict[str, list[int]] = {}
+        database.on_rollback.append(self.forget_cached)
+
+    def forget_cached(self) -> None:
+        """Read everything anew from now on."""
+        for cache in (self._nodes, self._rids, self._ciks, self._aliases, self._subscribers):
+            cache.clear()
+
+    def _keep(self, row: Any) -> Node | None:
+        if row is None:
+            return None
+        if len(self._nodes) > _CACHED:
+            self.forget_cached()
+        node = _node(row)
+        self._nodes[node.id] = node
+        self._rids[node.rid] = node.id
+        if node.cik is not None:
+            self._ciks[node.cik] = node.id
+        return node
+
+    def _drop_cached(self, node: Node) -> None:
+        self._nodes.pop(node.id, None)
+        self._rids.pop(node.rid, None)
+        self._ciks.pop(node.cik or "", None)
+
+    # --- nodes ---
+
+    def by_id(self, number: int) -> Node | None:
+        """The node with this number."""
+        return self._nodes.get(number) or self._keep(self._db.one(_BY_ID, id=number))
+
+    def by_rid(self, rid: str) -> Node | None:
+        """The node with this RID."""
+        number = self._rids.get(rid)
+        return self.by_id(number) if number else self._keep(self._db.one(_BY_RID, rid=rid))
+
+    def by_cik(self, cik: str) -> Node | None:
+        """The client with this key, whatever the state of the key.
+
+        The look-up goes through a hash table or an index, never through a comparison
+        that ends at the first wrong character.
+        """
+        number = self._ciks.get(cik)
+        return self.by_id(number) if number else self._keep(self._db.one(_BY_CIK, cik=cik))
+
+    def add(
+        self,
+        rid: str,
+        owner: int | None,
+        type: str,
+        description: dict[str, Any],
+        now: int,
+        key: tuple[str, str, float | None] | None = None,
+    ) -> Node:
+        """Add a node; for a client with ``(cik, status, expires)``."""
+        cik, status, expires = key or (None, None, None)
+        cursor = self._db.change(
+            _INSERT,
+            rid=rid,
+            owner=owner,
+            type=type,
+            description=json.dumps(description),
+            now=now,
+            public=int(bool(description.get("public"))),
+            subscribe=description.get("subscribe"),
+            cik=cik,
+            key_status=status,
+            key_expires=expires,
+        )
+        if description.get("subscribe"):
+            self._subscribers.pop(description["subscribe"], None)
+        number = cursor.lastrowid
+        assert number is not None
+        return Node(number, rid, owner, type, description, now, now, cik, status, expires)
+
+    def describe(self, node: Node, description: dict[str, Any], now: int) -> None:
+        """Replace the description of a node."""
+        self._db.change(
+            _DESCRIBE,
+            this=node.id,
+            new_description=json.dumps(description),
+            now=now,
+            new_public=int(bool(description.get("public"))),
+            new_subscribe=description.get("subscribe"),
+        )
+        self._drop_cached(node)
+        self._subscribers.clear()
+
+    def set_owner(self, node: Node, owner: int | None) -> None:
+        """Put a node below another client; None takes it out of the tree."""
+        self._db.change(_SET_OWNER, this=node.id, new_owner=owner)
+        self._drop_cached(node)
+
+    def set_key(self, node: Node, cik: str, status: str, expires: float | None) -> None:
+        """Give a client another key, or the key another state."""
+        self._db.change(_SET_KEY, this=node.id, new_cik=cik, new_status=status, new_expires=expires)
+        self._drop_cached(node)
+
+    def remove(self, node: Node) -> None:
+        """Remove a node, what is known about it, and aliases to it and in it."""
+        for client, alias in self.aliases_of(node.id):
+            self._aliases.pop((client, alias), None)
+        self._db.change(_UNMAP_ALL, r=node.id, c=node.id)
+        self._db.change(_REMOVE_TAGS, r=node.id)
+        if node.type == "client":
+            self._db.change(_DROP_TALLIES, c=node.id)
+            self._db.change(_DROP_LEDGER, c=node.id)
+        self._db.change(_DELETE, this=node.id)
+        self._drop_cached(node)
+        self._subscribers.pop(node.description.get("subscribe") or "", None)
+
+    def children(self, owner: int, type: str, public_only: bool = False) -> list[str]:
+        """RIDs of the children of one type, oldest first."""
+        statement = _PUBLIC_CHILDREN if public_only else _CHILDREN
+        return [row[0] for row in self._db.all(statement, o=owner, k=type)]
+
+    def children_after(self, owner: int, type: str, after: int, limit: int) -> list[Node]:
+        """The next children of a type with a number above `after`, by number."""
+        rows = self._db.all(_CHILDREN_AFTER, o=owner, k=type, after=after, n=limit)
+        return [_node(row) for row in rows]
+
+    def dropped(self) -> Node | None:
+        """Some node that was taken out of the tree, and waits to be removed."""
+        row = self._db.one(_DROPPED, root=ROOT)
+        return self.by_id(row[0]) if row else None
+
+    def drop_unfinished(self) -> None:
+        """Give up what was being built when the platform was stopped."""
+        self._db.change(_DROP_UNFINISHED)
+
+    def subscribers(self, rid: str) -> list[int]:
+        """Numbers of the resources that subscribe to this one."""
+        known = self._subscribers.get(rid)
+        if known is None:
+            if len(self._subscribers) > _CACHED:
+                self._subscribers.clear()
+            known = [row[0] for row in self._db.all(_SUBSCRIBERS, rid=rid)]
+            self._subscribers[rid] = known
+        return known
+
+    # --- aliases ---
+
+    def aliased(self, client: int, alias: str) -> Node | None:
+        """What a client has mapped to a name."""
+        number = self._aliases.get((client, alias))
+        if number is None:
+            row = self._db.one(_ALIAS, c=client, name=alias)
+            if row is None:
+                return None
+            number = self._aliases[client, alias] = row[0]
+            if len(self._aliases) > _CACHED:
+                self._aliases.clear()
+        return self.by_id(number)
+
+    def map(self, client: int, alias: str, resource: int) -> None:
+        """Give a resource an alias."""
+        self._db.change(_MAP, c=client, name=alias, r=resource)
+
+    def unmap(self, client: int, alias: str) -> None:
+        """Take an alias away."""
+        self._db.change(_UNMAP, c=client, name=alias)
+        self._aliases.pop((client, alias), None)
+
+    def aliases_of(self, resource: int) -> list[tuple[int, str]]:
+        """The aliases of a resource: ``[(client, alias), ...]``."""
+        return self._db.all(_ALIASES_OF, r=resource)
+
+    def aliases_in(self, client: int) -> list[tuple[str, str, int]]:
+        """The aliases in a client: ``[(rid, alias, number of the resource), ...]``."""
+        return self._db.all(_ALIASES_IN, c=client)
+
+    def aliased_by(self, client: int, type: str) -> list[str]:
+        """RIDs of the resources of a type that a client has aliases for."""
+        return [row[0] for row in self._db.all(_ALIASED, c=client, k=type)]
+
+    # --- tallies ---
+
+    def tally(self, client: int, kind: str, own: int, pooled: int) -> None:
+        """Add to what a client owns, and to what counts against its limit."""
+        self._db.change(_TALLY, c=client, k=kind, own=own, pooled=pooled)
+
+    def tallies(self, client: int) -> dict[str, tuple[int, int]]:
+        """What a client owns and what counts against its limits: ``{kind: (own, pooled)}``."""
+        return {kind: (own, pooled) for kind, own, pooled in self._db.all(_TALLIES, c=client)}
+
+    def totals(self, client: int) -> dict[str, int]:
+        """What a client and all clients below it own."""
+        return dict(self._db.all(_TOTALS, top=client))
+
+    def note(self, client: int, kind: str, time: int, change: int) -> None:
+        """Enter a change of what a client owns or used into the ledger."""
+        self._db.change(_NOTE, c=client, k=kind, t=time, d=change)
+
+    def take_over_ledger(self, heir: int, client: int) -> None:
+        """Enter what a client and those below it owned into the ledger of another."""
+        self._db.change(_TAKE_OVER, heir=heir, top=client)
+
+    def seconds_owned(self, client: int, kind: str, start: int, end: int) -> int:
+        """Number of resources of a kind, summed over every second of a window."""
+        return int(self._db.one(_ENTITY_USAGE, top=client, k=kind, start=start, end=end)[0])
+
+    def consumed(self, client: int, kind: str, start: int, end: int) -> int:
+        """How much of something was used in a window."""
+        return int(self._db.one(_CONSUMED, top=client, k=kind, start=start, end=end)[0])
+
+    # --- tags ---
+
+    def add_tag(self, resource: int, tag: str) -> None:
+        """Tag a resource."""
+        self._db.change(_ADD_TAG, r=resource, tag=tag)
+
+    def remove_tag(self, resource: int, tag: str) -> None:
+        """Take a tag away."""
+        self._db.change(_REMOVE_TAG, r=resource, tag=tag)
+
+    def tags(self, resource: int) -> list[str]:
+        """The tags of a resource."""
+        return [row[0] for row in self._db.all(_TAGS, r=resource)]
+
+    def tagged(self, owner: int, type: str, wanted: Iterable[str]) -> list[str]:
+        """RIDs of the children of a type that have any of these tags."""
+        found = (
+            row[0] for tag in wanted for row in self._db.all(_TAGGED, o=owner, k=type, tag=tag)
+        )
+        return list(dict.fromkeys(found))

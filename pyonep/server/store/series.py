@@ -1,0 +1,263 @@
+"""Time series: points, and what is known about each series without counting.
+
+Values are kept as text; the format of the resource says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from .database import Database
+from .schema import points, series
+
+_CACHED = 50_000
+_CHUNK = 500
+
+_p = points.c
+_of = _p.series == bindparam("s")
+_between = (_p.time >= bindparam("low"), _p.time <= bindparam("high"))
+
+_PUT = upsert(points).values(series=bindparam("s"), time=bindparam("t"), value=bindparam("v"))
+_PUT = _PUT.on_conflict_do_update(
+    index_elements=["series", "time"], set_={"value": _PUT.excluded.value}
+)
+_STATS = select(series.c["count"], series.c.size).where(series.c.resource == bindparam("s"))
+_SET_STATS = upsert(series).values(
+    resource=bindparam("s"), count=bindparam("n"), size=bindparam("z")
+)
+_SET_STATS = _SET_STATS.on_conflict_do_update(
+    index_elements=["resource"],
+    set_={"count": _SET_STATS.excluded["count"], "size": _SET_STATS.excluded.size},
+)
+_pair = select(_p.time, _p.value).where(_of)
+_NEWEST = _pair.order_by(_p.time.desc()).limit(1)
+_OLDEST = select(_p.time).where(_of).order_by(_p.time).limit(1)
+_AT = select(_p.value).where(_of, _p.time == bindparam("t"))
+_ASCENDING = _pair.where(*_between).order_by(_p.time).limit(bindparam("n"))
+_DESCENDING = _pair.where(*_between).order_by(_p.time.desc()).limit(bindparam("n"))
+_HOP = _pair.where(*_between).order_by(_p.time).limit(1).offset(bindparam("skip"))
+_COUNT = select(func.count(), func.coalesce(func.sum(func.length(_p.value)), 0)).where(
+    _of, *_between
+)
+_KNOWN = select(_p.time, func.length(_p.value)).where(
+    _of, _p.time.in_([bindparam(f"t{i}") for i in range(_CHUNK)])
+)
+_DELETE = delete(points).where(_of, *_between)
+_DROP_STATS = delete(series).where(series.c.resource == bindparam("s"))
+_COPY = insert(points).from_select(
+    ["series", "time", "value"],
+    select(bindparam("to"), _p.time, _p.value).where(_of, *_between),
+)
+
+EARLIEST, LATEST = -(2**62), 2**62
+
+
+class Point(NamedTuple):
+    """A value, as text, and its time in Unix seconds."""
+
+    time: int
+    value: str
+
+
+@dataclass
+class _Summary:
+    count: int
+    size: int
+    newest: Optional[Point]
+
+
+class SeriesStore:
+    """Points of all series.
+
+    Points written are held back and written out together; the newest point and the
+    number of points of a series in use are at hand without asking the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._summaries: dict[int, _Summary] = {}
+        self._changed: set[int] = set()
+        self._waiting: list[tuple[int, int, str]] = []
+        database.before_write_out.append(self._write_out)
+        database.on_rollback.append(self._forget)
+
+    def _forget(self) -> None:
+        self._summaries.clear()
+        self._changed.clear()
+        self._waiting.clear()
+
+    def _write_out(self) -> None:
+        self._write_points()
+        if self._changed:
+            known = self._summaries
+            self._db.change_many(
+                _SET_STATS, [(s, known[s].count, known[s].size) for s in self._changed]
+            )
+            self._changed.clear()
+        if len(self._summaries) > _CACHED:
+            self._summaries.clear()
+
+    def _write_points(self) -> None:
+        if self._waiting:
+            self._db.change_many(_PUT, self._waiting)
+            self._waiting = []
+
+    def _summary(self, resource: int) -> _Summary:
+        summary = self._summaries.get(resource)
+        if summary is None:
+            self._write_points()
+            stats = self._db.one(_STATS, s=resource) or (0, 0)
+            newest = self._db.one(_NEWEST, s=resource) if stats[0] else None
+            summary = _Summary(stats[0], stats[1], Point(*newest) if newest else None)
+            self._summaries[resource] = summary
+        return summary
+
+    # --- writing ---
+
+    def put(self, resource: int, time: int, value: str) -> None:
+        """Write one point; it replaces one of the same second."""
+        summary = self._summary(resource)
+        newest = summary.newest
+        if newest is None or time > newest.time:
+            summary.count += 1
+            summary.size += len(value)
+            summary.newest = Point(time, value)
+        else:
+            self._note_older(resource, summary, {time: value})
+        self._db.promise()
+        self._waiting.append((resource, time, value))
+        self._changed.add(resource)
+
+    def put_many(self, resource: int, entries: Sequence[tuple[int, str]]) -> None:
+        """Write many points; of several in one second the last one stays."""
+        if not entries:
+            return
+        summary = self._summary(resource)
+        unique = dict(entries)
+        newest = summary.newest
+        if newest is None or min(unique) > newest.time:
+            summary.count += len(unique)
+            summary.size += sum(map(len, unique.values()))
+            last = max(unique)
+            summary.newest = Point(last, unique[last])
+        else:
+            self._note_older(resource, summary, unique)
+        self._db.promise()
+        self._waiting.extend([(resource, time, value) for time, value in unique.items()])
+        self._changed.add(resource)
+
+    def _note_older(self, resource: int, summary: _Summary, entries: dict[int, str]) -> None:
+        """Account for points some of which may replace others."""
+        self._write_points()
+        known = self._known(resource, list(entries))
+        summary.count += len(entries) - len(known)
+        summary.size += sum(map(len, entries.values())) - sum(known.values())
+        last = max(entries)
+        if summary.newest is None or last >= summary.newest.time:
+            summary.newest = Point(last, entries[last])
+
+    def _known(self, resource: int, times: list[int]) -> dict[int, int]:
+        """Which of these seconds have a point, and the length of its value."""
+        if len(times) == 1:
+            found = self._db.one(_AT, s=resource, t=times[0])
+            return {times[0]: len(found[0])} if found else {}
+        known: dict[int, int] = {}
+        for start in range(0, len(times), _CHUNK):
+            part = times[start : start + _CHUNK]
+            part += part[-1:] * (_CHUNK - len(part))
+            names = {f"t{i}": time for i, time in enumerate(part)}
+            known.update(self._db.all(_KNOWN, s=resource, **names))
+        return known
+
+    def remove(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> None:
+        """Remove the points from `low` to `high`, both inclusive."""
+        summary = self._summary(resource)
+        if not summary.count:
+            return
+        self._write_points()
+        count, size = self._db.one(_COUNT, s=resource, low=low, high=high)
+        if not count:
+            return
+        self._db.change(_DELETE, s=resource, low=low, high=high)
+        summary.count -= count
+        summary.size -= size
+        if summary.newest is not None and low <= summary.newest.time <= high:
+            newest = self._db.one(_NEWEST, s=resource)
+            summary.newest = Point(*newest) if newest else None
+        self._changed.add(resource)
+
+    def keep_newest(self, resource: int, count: int) -> None:
+        """Remove the oldest points, so that at most `count` stay."""
+        surplus = self._summary(resource).count - count
+        if surplus > 0:
+            self._write_points()
+            last = self.nth(resource, EARLIEST, LATEST, surplus - 1)
+            if last is not None:
+                self.remove(resource, high=last.time)
+
+    def forget(self, resource: int) -> None:
+        """Remove what is known about a series whose points are gone."""
+        self._summaries.pop(resource, None)
+        self._changed.discard(resource)
+        self._db.change(_DROP_STATS, s=resource)
+
+    def copy(self, source: int, target: int, low: int, limit: int) -> int | None:
+        """Copy up to `limit` points from `low` on into another series.
+
+        Returns:
+            Where to go on, or None when all are copied.
+        """
+        self._write_points()
+        beyond = self.nth(source, low, LATEST, limit)
+        high = LATEST if beyond is None else beyond.time - 1
+        self._db.change(_COPY, to=target, s=source, low=low, high=high)
+        if beyond is None:
+            summary = self._summary(source)
+            self._summaries[target] = _Summary(summary.count, summary.size, summary.newest)
+            self._changed.add(target)
+        return None if beyond is None else beyond.time
+
+    # --- reading ---
+
+    def newest(self, resource: int) -> Point | None:
+        """The point with the highest time."""
+        return self._summary(resource).newest
+
+    def between(
+        self, resource: int, low: int, high: int, limit: int, ascending: bool
+    ) -> list[Point]:
+        """Points from `low` to `high`, both inclusive, at most `limit` of them."""
+        self._write_points()
+        statement = _ASCENDING if ascending else _DESCENDING
+        return self._db.all(statement, s=resource, low=low, high=high, n=min(limit, LATEST))
+
+    def nth(self, resource: int, low: int, high: int, index: int) -> Point | None:
+        """The point number `index` (from 0, oldest first) from `low` to `high`."""
+        self._write_points()
+        found = self._db.one(_HOP, s=resource, low=low, high=high, skip=index)
+        return Point(*found) if found else None
+
+    def count(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> int:
+        """How many points there are from `low` to `high`."""
+        summary = self._summary(resource)
+        if summary.newest is None:
+            return 0
+        if high >= summary.newest.time and low <= self.oldest(resource):
+            return summary.count
+        self._write_points()
+        return int(self._db.one(_COUNT, s=resource, low=low, high=high)[0])
+
+    def size(self, resource: int) -> int:
+        """Characters that the values of a series take."""
+        return self._summary(resource).size
+
+    def oldest(self, resource: int) -> int:
+        """Time of the oldest point; 0 when there is none."""
+        self._write_points()
+        found = self._db.one(_OLDEST, s=resource)
+        return found[0] if found else 0

@@ -1,0 +1,84 @@
+"""Values of a series: what a format accepts, how it is kept, what comes back."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Callable
+
+from .descriptions import is_storable
+from .errors import invalid
+
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_LONGEST_NUMBER = 400
+
+
+def as_number(value: Any) -> int | float | None:
+    """The number that a value is or spells, or None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        if len(value) > _LONGEST_NUMBER:
+            return None
+        if _INTEGER.match(value):
+            return int(value)
+        return _finite(value) if _NUMBER.match(value) else None
+    if isinstance(value, int):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _finite(text: Any) -> float | None:
+    try:
+        number = float(text)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _integer(value: Any, _: int) -> str:
+    number = as_number(value)
+    if not isinstance(number, int):
+        raise invalid("the value must be an integer, or text that is one")
+    if not _SMALLEST <= number <= _LARGEST:
+        raise invalid("the value must fit in 64 bits, with sign")
+    return str(number)
+
+
+def _float(value: Any, _: int) -> str:
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
+    number = as_number(value)
+    number = None if number is None else _finite(number)
+    if number is None:
+        raise invalid("the value must be a finite number, or text that is one")
+    return repr(number)
+
+
+def _string(value: Any, max_text: int) -> str:
+    if not isinstance(value, str):
+        if as_number(value) is None:
+            raise invalid("the value must be text or a finite number")
+        return str(value) if isinstance(value, int) else repr(value)
+    if len(value) > max_text:
+        raise invalid(f"the text must have at most {max_text} characters")
+    if not is_storable(value):
+        raise invalid("the text holds half of a surrogate pair, which is no character")
+    return value
+
+
+Keep = Callable[[Any, int], str]
+_KEEP: dict[str, Keep] = {"integer": _integer, "float": _float, "string": _string}
+_GIVE: dict[str, Callable[[str], Any]] = {"integer": int, "float": float, "string": str}
+
+
+def keeper(format: str) -> Keep:
+    """What turns a value into the text that is kept, or refuses it as ``invalid``."""
+    return _KEEP[format]
+
+
+def giver(format: str) -> Callable[[str], Any]:
+    """What turns the text that is kept into the value again."""
+    return _GIVE[format]

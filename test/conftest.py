@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pyonep import onep
+from pyonep.server import LocalPlatform
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self, now=1_700_000_000.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+class Raw:
+    """Speaks to a platform without the client library, over one kept connection."""
+
+    def __init__(self, platform):
+        self.http = http.client.HTTPConnection(platform.host, platform.port, timeout=30)
+
+    def send(self, body, path="/onep:v1/rpc/process", method="POST", headers=None):
+        """Send a body (bytes, or anything as JSON); return status, headers and body."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.http.request(method, path, data, headers or {})
+        response = self.http.getresponse()
+        return response.status, response.headers, response.read()
+
+    def json(self, body, **kwargs):
+        """Send a body; return the JSON of the answer."""
+        status, _, content = self.send(body, **kwargs)
+        assert status == 200, (status, content)
+        return json.loads(content)
+
+    def call(self, cik, procedure, *arguments):
+        """Call one procedure; return its answer without the id."""
+        auth = cik if isinstance(cik, dict) else {"cik": cik}
+        call = {"id": 1, "procedure": procedure, "arguments": list(arguments)}
+        answer = self.json({"auth": auth, "calls": [call]})
+        if isinstance(answer, dict):
+            return answer
+        assert answer[0].pop("id") == 1
+        return answer[0]
+
+
+@pytest.fixture(scope="session")
+def shared_platform():
+    with LocalPlatform() as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(shared_platform):
+    """A platform that many tests use: make a device, and look at nothing else."""
+    return shared_platform
+
+
+@pytest.fixture
+def device(platform):
+    return platform.device()
+
+
+@pytest.fixture
+def cik(device):
+    return device.cik
+
+
+@pytest.fixture
+def o(platform):
+    client = onep.OnepV1(**platform.connection, reuseconnection=True)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def raw(platform):
+    speaker = Raw(platform)
+    yield speaker
+    speaker.http.close()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def timed(clock):
+    """A platform of its own, whose clock the test sets."""
+    with LocalPlatform(clock=clock) as platform:
+        yield platform
+
+
+@pytest.fixture
+def timed_o(timed):
+    client = onep.OnepV1(**timed.connection, reuseconnection=True)
+    yield client
+    client.close()
+
+
+def dataport(o, auth, format="float", alias=None, **description):
+    """Make a dataport; return its RID."""
+    isok, rid = o.create(auth, "dataport", {"format": format, **description})
+    assert isok, rid
+    if alias is not None:
+        assert o.map(auth, rid, alias) == (True, "ok")
+    return rid
+
+
+def client(o, auth, **description):
+    """Make a client below; return its RID and key."""
+    isok, rid = o.create(auth, "client", description)
+    assert isok, rid
+    isok, info = o.info(auth, rid, {"key": True})
+    return rid, info["key"]
+
+
+@pytest.fixture
+def new_dataport():
+    return dataport
+
+
+@pytest.fixture
+def new_client():
+    return client
