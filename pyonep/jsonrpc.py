@@ -97,6 +97,8 @@ def decode(status: str, content: bytes) -> Any:
     Raises:
         OnePlatformException: It is not JSON.
     """
+    if not content and not status.startswith("HTTP 2"):
+        raise OnePlatformException(f"no answer but {status}")
     try:
         return json.loads(content.decode("utf-8")) if content else None
     except (ValueError, RecursionError) as error:

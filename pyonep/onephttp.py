@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
@@ -91,6 +92,8 @@ def endpoint(host: str, port: Any, https: bool | None, *, port_means_http: bool)
 def _split_host(host: str) -> tuple[str | None, str, int | None]:
     """Split ``[scheme://]host[:port][/]``."""
     text = str(host)
+    if text.count(":") > 1 and "[" not in text and "://" not in text:
+        text = f"[{text}]"  # a bare IPv6 address
     parts = urlsplit(text if "://" in text else "//" + text)
     if parts.scheme not in ("", "http", "https") or not parts.hostname:
         raise ValueError(f"host must be a name or http(s)://name, not {text!r}")
@@ -166,7 +169,19 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-class _OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
+class KeptHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
+    """A pool that tells a handshake that takes too long from an answer that does."""
+
+    def _validate_conn(self, conn: Any) -> None:
+        try:
+            super()._validate_conn(conn)
+        except socket.timeout as error:
+            raise urllib3.exceptions.ConnectTimeoutError(
+                conn, "the TLS handshake took too long"
+            ) from error
+
+
+class OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
     """A pool whose connections serve one request each."""
 
     def _put_conn(self, conn: Any) -> None:
@@ -175,10 +190,12 @@ class _OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
         super()._put_conn(conn)
 
 
-class _OneShotHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
+class OneShotHTTPS(OneShotHTTP, KeptHTTPS):
     """The same over TLS."""
 
-    _put_conn = _OneShotHTTP._put_conn
+
+_KEPT = {"http": urllib3.connectionpool.HTTPConnectionPool, "https": KeptHTTPS}
+_ONE_SHOT = {"http": OneShotHTTP, "https": OneShotHTTPS}
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -198,8 +215,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def _choose_pools(self, manager: Any) -> None:
-        if not self._reuse:
-            manager.pool_classes_by_scheme = {"http": _OneShotHTTP, "https": _OneShotHTTPS}
+        manager.pool_classes_by_scheme = _KEPT if self._reuse else _ONE_SHOT
 
     # requests names the CA list in two places, depending on its release; both
     # would make urllib3 load it again for every connection.
@@ -538,6 +554,9 @@ def _read_whole(raw: Any) -> bytes:
         raise urllib3.exceptions.ProtocolError(
             f"answer cut off: {raw.tell()} of {announced} bytes arrived"
         )
+    chunked = raw.headers.get("Transfer-Encoding") is not None
+    if not content and raw.status == 200 and announced is None and not chunked:
+        raise urllib3.exceptions.ProtocolError("answer cut off within its headers")
     return content
 
 

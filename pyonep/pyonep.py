@@ -1,15 +1,21 @@
 """Makes ``from pyonep import onep`` work when this folder itself is on sys.path.
 
-Python then finds this file as the module ``pyonep``; giving it a ``__path__``
-turns it into the package.
+Python then finds this file under the name of the package; it puts the real package
+in its own place.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 
-__path__ = [os.path.dirname(os.path.abspath(__file__))]
-
-with open(os.path.join(__path__[0], "__init__.py"), encoding="utf-8") as _init:
-    __package__ = __name__
-    exec(compile(_init.read(), _init.name, "exec"))
+if __name__ == "pyonep":
+    _folder = os.path.dirname(os.path.abspath(__file__))
+    _spec = importlib.util.spec_from_file_location(
+        "pyonep", os.path.join(_folder, "__init__.py"), submodule_search_locations=[_folder]
+    )
+    assert _spec is not None and _spec.loader is not None
+    _package = importlib.util.module_from_spec(_spec)
+    sys.modules["pyonep"] = _package
+    _spec.loader.exec_module(_package)

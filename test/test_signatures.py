@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -179,11 +180,10 @@ def test_subclass_hooks_of_an_early_release_are_used(server):
 def test_names_of_the_package():
     for name in ("OnepV1", "DeferredRequests", "__version__", "exceptions", "onep"):
         assert hasattr(pyonep, name)
-    import pyonep.onep_exceptions
-
     from pyonep import onep_exceptions
 
-    assert onep_exceptions is pyonep.exceptions is pyonep.onep_exceptions
+    assert onep_exceptions is pyonep.exceptions
+    assert importlib.import_module("pyonep.onep_exceptions") is pyonep.exceptions
     assert (onep.FORMATS.STRING, onep.FORMATS.FLOAT, onep.FORMATS.INTEGER) == (
         "string",
         "float",
