@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from .descriptions import is_key
+from .descriptions import is_key, is_storable
 from .errors import BadArguments, Refused, Unauthorized, invalid
 from .store import ROOT, Node
 
@@ -156,7 +156,10 @@ class Call:
             alias = resource.get("alias")
             if len(resource) != 1 or not isinstance(alias, str):
                 raise BadArguments('a resource is a RID or {"alias": name}')
-            node = resources.aliased(self.client.id, alias) if alias else self.client
+            node: Node | None = self.client
+            if alias:
+                known = is_storable(alias)
+                node = resources.aliased(self.client.id, alias) if known else None
             if node is None or (node.owner is None and node.id != ROOT):
                 raise invalid(f"no resource has the alias {alias!r}")
             return node

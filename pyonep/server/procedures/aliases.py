@@ -6,7 +6,6 @@ from typing import Any
 
 from .. import access
 from ..access import Call
-from ..descriptions import is_storable
 from ..errors import BadArguments, Refused, invalid
 from .table import a_text, procedure
 
@@ -20,7 +19,7 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
         call, first, second, third = call.acting_as(first), second, third, fourth
     _only("alias", first)
     alias = a_text(third, "alias")
-    if not 0 < len(alias) <= _LONGEST_ALIAS or not is_storable(alias):
+    if not 0 < len(alias) <= _LONGEST_ALIAS:
         raise invalid(f"an alias must have 1 to {_LONGEST_ALIAS} characters")
     node = call.readable(second)
     if call.platform.resources.aliased(call.client.id, alias) is not None:
@@ -35,7 +34,7 @@ def unmap(call: Call, first: Any, second: Any, third: Any = None) -> None:
         call, first, second = call.acting_as(first), second, third
     _only("alias", first)
     call.require(call.client)
-    call.platform.resources.unmap(call.client.id, _storable(a_text(second, "alias")))
+    call.platform.resources.unmap(call.client.id, a_text(second, "alias"))
 
 
 @procedure
@@ -45,11 +44,11 @@ def lookup(call: Call, first: Any, second: Any, third: Any = None) -> str:
         call, first, second = call.acting_as(first), second, third
     call.require(call.client)
     if first == "alias":
-        return call.named({"alias": _storable(a_text(second, "alias"))}).rid
+        return call.named({"alias": a_text(second, "alias")}).rid
     if first == "owner":
         return _owner(call, second)
     _only("shared", first)
-    share = call.platform.rights.share(_storable(a_text(second, "code")))
+    share = call.platform.rights.share(a_text(second, "code"))
     node = None if share is None else call.platform.resources.by_id(share.resource)
     if node is None or not access.in_tree(call.platform, node):
         raise invalid("no such share code")
@@ -67,9 +66,3 @@ def _owner(call: Call, resource: Any) -> str:
 def _only(word: str, given: Any) -> None:
     if given != word:
         raise BadArguments(f"expected {word!r}")
-
-
-def _storable(text: str) -> str:
-    if not is_storable(text):
-        raise invalid("the text holds half of a surrogate pair, which is no character")
-    return text

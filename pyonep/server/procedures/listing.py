@@ -8,7 +8,7 @@ from .. import access
 from ..access import Call
 from ..descriptions import KINDS
 from ..errors import Refused
-from .table import a_list, an_object, procedure
+from .table import a_list, a_text, an_object, procedure
 
 _Lister = Callable[[Call, str, Any], "list[str]"]
 
@@ -58,7 +58,7 @@ def _public(call: Call, kind: str, _: Any) -> list[str]:
 
 
 def _tagged(call: Call, kind: str, tags: Any) -> list[str]:
-    words = [word for word in a_list(tags, "tagged") if isinstance(word, str)]
+    words = [a_text(word, "a tag") for word in a_list(tags, "tagged")]
     return call.platform.resources.tagged(call.client.id, kind, words)
 
 

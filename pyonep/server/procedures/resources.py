@@ -93,7 +93,7 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
     """Add or remove a tag."""
     node = call.own(resource)
     word = a_text(word, "tag")
-    if not word or not descriptions.is_storable(word):
+    if not word:
         raise invalid("a tag must be text with at least one character")
     if action == "add":
         call.platform.resources.add_tag(node.id, word)

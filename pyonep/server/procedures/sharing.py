@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import access, keys, limits
 from ..access import PERMISSIONS, Call
-from ..descriptions import is_key, is_storable
+from ..descriptions import is_key
 from ..errors import BadArguments, Refused, invalid
 from ..store import Grant, Node, Share
 from .table import a_text, an_object, procedure
@@ -24,8 +24,8 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
     node = call.below(resource)
     given = an_object(options, "options")
     meta = given.get("meta", "")
-    if not isinstance(meta, str) or len(meta) > _LONGEST_META or not is_storable(meta):
-        raise invalid(f"meta must be text of at most {_LONGEST_META} characters")
+    if len(a_text(meta, "meta")) > _LONGEST_META:
+        raise invalid(f"meta must have at most {_LONGEST_META} characters")
     if given.get("code") is not None:
         return _change_meta(call, node, given["code"], meta)
     owner = call.platform.resources.by_id(node.owner or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, NamedTuple, TypeVar
 
+from ..descriptions import is_storable
 from ..errors import BadArguments, invalid
 
 Procedure = TypeVar("Procedure", bound=Callable[..., Any])
@@ -72,9 +73,15 @@ def a_list(value: Any, what: str) -> list[Any]:
 
 
 def a_text(value: Any, what: str) -> str:
-    """The argument, when it is text."""
+    """The argument, when it is text.
+
+    Raises:
+        Refused: ``invalid``: it cannot be written as UTF-8.
+    """
     if not isinstance(value, str):
         raise BadArguments(f"{what} must be text")
+    if not is_storable(value):
+        raise invalid(f"{what} holds half of a surrogate pair, which is no character")
     return value
 
 
