@@ -156,11 +156,8 @@ class Call:
             alias = resource.get("alias")
             if len(resource) != 1 or not isinstance(alias, str):
                 raise BadArguments('a resource is a RID or {"alias": name}')
-            node: Node | None = self.client
-            if alias:
-                known = is_storable(alias)
-                node = resources.aliased(self.client.id, alias) if known else None
-            if node is None or (node.owner is None and node.id != ROOT):
+            node = self.aliased(alias) if alias else self.client
+            if node is None:
                 raise invalid(f"no resource has the alias {alias!r}")
             return node
         if not isinstance(resource, str):
@@ -171,6 +168,15 @@ class Call:
         if node is None:
             raise Refused("restricted", "no such resource within reach")
         return node
+
+    def aliased(self, alias: str) -> Node | None:
+        """What the caller has mapped to a name, as long as it is in the tree."""
+        if not is_storable(alias):
+            return None
+        node = self.platform.resources.aliased(self.client.id, alias)
+        if node is None or node.owner == self.client.id or in_tree(self.platform, node):
+            return node
+        return None
 
     def own(self, resource: Any) -> Node:
         """The caller or something below it.

@@ -22,8 +22,9 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
     if not 0 < len(alias) <= _LONGEST_ALIAS:
         raise invalid(f"an alias must have 1 to {_LONGEST_ALIAS} characters")
     node = call.readable(second)
-    if call.platform.resources.aliased(call.client.id, alias) is not None:
+    if call.aliased(alias) is not None:
         raise invalid(f"the alias {alias!r} is in use")
+    call.platform.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
     call.platform.resources.map(call.client.id, alias, node.id)
 
 
