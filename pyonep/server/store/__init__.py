@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from .content import PIECE, Content, ContentStore
 from .database import Database, StoreError
+from .fleet import FleetStore, Member, Model, Range, Serial, Vendor
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import Point, SeriesStore
 from .timers import TimerStore
 
-__all__ = ["ROOT", "UNFINISHED", "Grant", "Node", "Point", "Share", "Store", "StoreError"]
+__all__ = [
+    "PIECE",
+    "ROOT",
+    "UNFINISHED",
+    "Content",
+    "Grant",
+    "Member",
+    "Model",
+    "Node",
+    "Point",
+    "Range",
+    "Serial",
+    "Share",
+    "Store",
+    "StoreError",
+    "Vendor",
+]
 
 
 class Store:
@@ -28,6 +46,8 @@ class Store:
         self.series = SeriesStore(self.database)
         self.rights = RightsStore(self.database)
         self.timers = TimerStore(self.database)
+        self.fleet = FleetStore(self.database)
+        self.content = ContentStore(self.database)
 
     def close(self) -> None:
         """Commit and close."""

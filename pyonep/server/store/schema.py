@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # Raise by one with each change that an older release could not read.
 FORMAT = 1
@@ -129,4 +129,162 @@ timers = Table(
     Column("due", Float),  # null: a rule's memory without a running timer
     Column("counter", Integer, nullable=False, default=0),
     Index("timers_by_due", "due"),
+)
+
+# --- provisioning ----------------------------------------------------------
+
+vendors = Table(
+    "vendors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("client", Integer, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+vendor_tokens = Table(
+    "vendor_tokens",
+    metadata,
+    Column("token", String(40), primary_key=True),
+    Column("vendor", Integer, nullable=False),
+    Column("label", String, nullable=False),
+    Index("vendor_tokens_by_label", "vendor", "label", unique=True),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("vendor", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("template_kind", String, nullable=False),  # rid or code
+    Column("template", String(40), nullable=False),
+    Column("options", String, nullable=False),
+    Column("next_place", Integer, nullable=False, default=0),
+    Index("models_by_name", "vendor", "name", unique=True),
+    sqlite_autoincrement=True,
+)
+
+model_shares = Table(
+    "model_shares",
+    metadata,
+    Column("model", Integer, primary_key=True),
+    Column("vendor", Integer, primary_key=True),
+    Index("model_shares_by_vendor", "vendor"),
+)
+
+# place: order of insertion within the model. shelf: place // SHELF, see shelves.
+serials = Table(
+    "serials",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("model", Integer, nullable=False),
+    Column("sn", String, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("client", Integer),
+    Column("enabled_by", Integer),
+    Column("from_range", Integer, nullable=False, default=0),
+    Index("serials_by_sn", "model", "sn", unique=True),
+    Index("serials_by_place", "model", "place"),
+    sqlite_autoincrement=True,
+)
+Index("serials_by_client", serials.c.client, sqlite_where=serials.c.client.isnot(None))
+Index(
+    "serials_by_enabler",
+    serials.c.model,
+    serials.c.enabled_by,
+    serials.c.place,
+    sqlite_where=serials.c.enabled_by.isnot(None),
+)
+
+# How many serial numbers stand on each shelf, so that a page far back is found
+# without counting all those before it.
+shelves = Table(
+    "shelves",
+    metadata,
+    Column("model", Integer, primary_key=True),
+    Column("shelf", Integer, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ranges = Table(
+    "ranges",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("format", String, nullable=False),
+    Column("length", Integer),
+    Column("casing", String),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Index("ranges_by_model", "model"),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("serial", Integer, nullable=False),
+    Column("time", Integer, nullable=False),
+    Column("peer", String, nullable=False),
+    Column("entry", Text, nullable=False),
+    Index("activations_by_serial", "serial"),
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("protected", Integer, nullable=False),
+    Column("type", String, nullable=False, default=""),
+    Column("size", Integer, nullable=False, default=0),
+    Column("updated", Integer, nullable=False),
+    Column("blob", Integer),
+    Index("contents_by_name", "model", "name", unique=True),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("complete", Integer, nullable=False, default=0),
+    sqlite_autoincrement=True,
+)
+
+pieces = Table(
+    "pieces",
+    metadata,
+    Column("blob", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("model", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("meta", Text, nullable=False),
+    Index("groups_by_name", "model", "name", unique=True),
+    sqlite_autoincrement=True,
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("group", Integer, nullable=False),
+    Column("type", String, nullable=False),
+    Column("member", String, nullable=False),
+    Column("expire", Integer, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("model", Integer, nullable=False),
+    Index("members_once", "group", "type", "member", unique=True),
+    Index("members_by_member", "model", "type", "member"),
 )

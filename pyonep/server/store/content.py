@@ -1,0 +1,137 @@
+"""Content of models: entries, and blobs in pieces, so that none is ever in memory whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from .database import Database
+from .schema import blobs, contents, pieces
+
+PIECE = 256 * 1024
+
+_c, _b, _p = contents.c, blobs.c, pieces.c
+
+
+class Content(NamedTuple):
+    """A blob's name, what is said about it, and where it is."""
+
+    id: int
+    model: int
+    name: str
+    meta: str
+    protected: int
+    type: str
+    size: int
+    updated: int
+    blob: Optional[int]
+
+
+_CONTENT = select(
+    _c.id, _c.model, _c.name, _c.meta, _c.protected, _c.type, _c.size, _c.updated, _c.blob
+)
+_ONE = _CONTENT.where(_c.model == bindparam("m"), _c.name == bindparam("name"))
+_ALL = _CONTENT.where(_c.model == bindparam("m")).order_by(_c.id)
+_ADD = insert(contents).values(
+    model=bindparam("m"),
+    name=bindparam("name"),
+    meta=bindparam("meta"),
+    protected=bindparam("protected"),
+    updated=bindparam("now"),
+)
+_SET_BLOB = (
+    update(contents)
+    .where(_c.id == bindparam("this"))
+    .values(
+        type=bindparam("new_type"),
+        size=bindparam("new_size"),
+        updated=bindparam("now"),
+        blob=bindparam("new_blob"),
+    )
+)
+_REMOVE = delete(contents).where(_c.id == bindparam("id"))
+_NEW_BLOB = insert(blobs).values(complete=0)
+_COMPLETE = update(blobs).where(_b.id == bindparam("this")).values(complete=1)
+_ABANDON = update(blobs).where(_b.id == bindparam("this")).values(complete=-1)
+_ABANDON_UNFINISHED = update(blobs).where(_b.complete == 0).values(complete=-1)
+_ABANDONED = select(_b.id).where(_b.complete == -1).limit(1)
+_ADD_PIECE = insert(pieces).values(
+    blob=bindparam("b"), number=bindparam("n"), data=bindparam("data")
+)
+_PIECE = select(_p.data).where(_p.blob == bindparam("b"), _p.number == bindparam("n"))
+_LAST_PIECE = select(_p.number).where(_p.blob == bindparam("b")).order_by(_p.number.desc()).limit(1)
+_REMOVE_PIECES = delete(pieces).where(_p.blob == bindparam("b"), _p.number >= bindparam("n"))
+_REMOVE_BLOB = delete(blobs).where(_b.id == bindparam("id"))
+
+
+class ContentStore:
+    """Entries and their blobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def one(self, model: int, name: str) -> Content | None:
+        """An entry."""
+        row = self._db.one(_ONE, m=model, name=name)
+        return Content(*row) if row else None
+
+    def all(self, model: int) -> list[Content]:
+        """All entries of a model."""
+        return [Content(*row) for row in self._db.all(_ALL, m=model)]
+
+    def add(self, model: int, name: str, meta: str, protected: bool, now: int) -> None:
+        """Add an entry without a blob."""
+        self._db.change(_ADD, m=model, name=name, meta=meta, protected=int(protected), now=now)
+
+    def set_blob(self, content: Content, blob: int, type: str, size: int, now: int) -> None:
+        """Put a finished blob in the place of the one there was."""
+        self._db.change(_COMPLETE, this=blob)
+        self._db.change(
+            _SET_BLOB, this=content.id, new_type=type, new_size=size, now=now, new_blob=blob
+        )
+        if content.blob is not None:
+            self.abandon(content.blob)
+
+    def remove(self, content: Content) -> None:
+        """Remove an entry and its blob."""
+        self._db.change(_REMOVE, id=content.id)
+        if content.blob is not None:
+            self.abandon(content.blob)
+
+    # --- blobs ---
+
+    def new_blob(self) -> int:
+        """Begin a blob."""
+        number = self._db.change(_NEW_BLOB).lastrowid
+        assert number is not None
+        return number
+
+    def add_piece(self, blob: int, number: int, data: bytes) -> None:
+        """Add a piece; all but the last one have `PIECE` bytes."""
+        self._db.change(_ADD_PIECE, b=blob, n=number, data=data)
+
+    def piece(self, blob: int, number: int) -> bytes:
+        """A piece of a blob; empty when it is gone."""
+        row = self._db.one(_PIECE, b=blob, n=number)
+        return row[0] if row else b""
+
+    def abandon(self, blob: int) -> None:
+        """Let a blob be removed bit by bit."""
+        self._db.change(_ABANDON, this=blob)
+
+    def abandon_unfinished(self) -> None:
+        """Give up blobs whose upload ended with the platform."""
+        self._db.change(_ABANDON_UNFINISHED)
+
+    def remove_some(self, number: int = 16) -> bool:
+        """Remove a bit of what was abandoned; return whether there was anything."""
+        row = self._db.one(_ABANDONED)
+        if row is None:
+            return False
+        last = self._db.one(_LAST_PIECE, b=row[0])
+        if last is None:
+            self._db.change(_REMOVE_BLOB, id=row[0])
+        else:
+            self._db.change(_REMOVE_PIECES, b=row[0], n=max(0, last[0] - number + 1))
+        return True
