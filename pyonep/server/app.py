@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -60,6 +60,8 @@ class App:
             return error_response(405, {"Allow": "POST"})
         try:
             body = await read_body(scope, receive, self.platform.settings.max_request_bytes)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except TooLarge:
             # The rest of the body is not read: the connection cannot go on.
             answer: bytes | None = rpc.too_large(self.platform)
@@ -98,9 +100,16 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
             raise TooLarge
     pieces: list[bytes] = []
     length = 0
-    async for piece in Request(scope, receive).stream():
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
+        if not pieces and not message.get("more_body"):
+            return piece
         length += len(piece)
         if length > most:
             raise TooLarge
         pieces.append(piece)
-    return b"".join(pieces)
+        if not message.get("more_body"):
+            return b"".join(pieces)

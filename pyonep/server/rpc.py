@@ -64,20 +64,25 @@ def too_large(platform: Platform) -> bytes:
     return _json({"error": _error(BAD_REQUEST, f"a request has at most {limit} bytes", "calls")})
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.loads and json.dumps make them anew for every call with options.
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 # --- the envelope ----------------------------------------------------------
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _parsed(platform: Platform, body: bytes) -> _Request:
     try:
-        request = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        request = _decode(body.decode("utf-8"))
     except RecursionError:
         raise _nested_too_deep(platform) from None
     except ValueError as error:

@@ -25,6 +25,7 @@ class Server(uvicorn.Server):
             App(platform),
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             lifespan="on",
             ws="none",
             loop="asyncio",

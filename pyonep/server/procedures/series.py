@@ -13,6 +13,7 @@ from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
 
 INVALID = "invalid"
+_NEWEST = {"limit": 1}
 
 
 # --- writing ---------------------------------------------------------------
@@ -97,7 +98,9 @@ def read(call: Call, resource: Any, options: Any = None) -> list[list[Any]]:
 
 def _selected(call: Call, node: Node, options: dict[str, Any]) -> list[Point]:
     series = call.platform.series
-    if not options and node.description["retention"]["duration"] == "infinity":
+    if (not options or options == _NEWEST) and node.description["retention"][
+        "duration"
+    ] == "infinity":
         newest = series.newest(node.id)
         if newest is None or newest.time <= call.platform.now():
             return [newest] if newest else []

@@ -127,6 +127,9 @@ class SeriesStore:
             summary.count += 1
             summary.size += len(value)
             summary.newest = Point(time, value)
+        elif time == newest.time:
+            summary.size += len(value) - len(newest.value)
+            summary.newest = Point(time, value)
         else:
             self._note_older(resource, summary, {time: value})
         self._db.promise()
