@@ -55,6 +55,7 @@ class Model(RuleBasedStateMachine):
         self.owned = {self.device.rid: [], self.box: []}
         self.known = {}
         self.aliases = {}
+        self.inside = {}  # aliases in the box, left there by moves
 
     def teardown(self):
         self.o.close()
@@ -89,7 +90,9 @@ class Model(RuleBasedStateMachine):
             if rid in owned:
                 owned.remove(rid)
         del self.known[rid]
-        self.aliases = {name: r for name, r in self.aliases.items() if r != rid}
+        for aliases in (self.aliases, self.inside):
+            for name in [name for name, r in aliases.items() if r == rid]:
+                del aliases[name]
         assert self.o.read(self.cik, rid, {}) == (False, "restricted")
 
     @rule(rid=ports, into_box=st.booleans(), keep_aliases=st.booleans())
@@ -107,9 +110,11 @@ class Model(RuleBasedStateMachine):
         self.owned[source].remove(rid)
         self.owned[target].append(rid)
         self.owned[target].sort(key=list(self.known).index)
-        if source == self.device.rid and (into_box or not keep_aliases):
-            # Made again at the destination, or gone: not the device's any more.
-            self.aliases = {name: r for name, r in self.aliases.items() if r != rid}
+        aliases = {self.device.rid: self.aliases, self.box: self.inside}
+        for name in [name for name, r in aliases[source].items() if r == rid]:
+            del aliases[source][name]
+            if keep_aliases:
+                aliases[target].setdefault(name, rid)
 
     # --- series ---
 

@@ -104,7 +104,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientDisconnect
-        piece = message.get("body", b"")
+        piece: bytes = message.get("body", b"")
         if not pieces and not message.get("more_body"):
             return piece
         length += len(piece)

@@ -98,9 +98,7 @@ def read(call: Call, resource: Any, options: Any = None) -> list[list[Any]]:
 
 def _selected(call: Call, node: Node, options: dict[str, Any]) -> list[Point]:
     series = call.platform.series
-    if (not options or options == _NEWEST) and node.description["retention"][
-        "duration"
-    ] == "infinity":
+    if _asks_for_newest(node, options):
         newest = series.newest(node.id)
         if newest is None or newest.time <= call.platform.now():
             return [newest] if newest else []
@@ -117,6 +115,13 @@ def _selected(call: Call, node: Node, options: dict[str, Any]) -> list[Point]:
     else:
         raise invalid("selection must be all, givenwindow or autowindow")
     return points if ascending else points[::-1]
+
+
+def _asks_for_newest(node: Node, options: dict[str, Any]) -> bool:
+    """Whether the newest point is all that is asked for, and it cannot be out of date."""
+    if options and (options != _NEWEST or options["limit"] is True):
+        return False
+    return bool(node.description["retention"]["duration"] == "infinity")
 
 
 def _window(call: Call, node: Node, options: dict[str, Any]) -> tuple[int, int]:
