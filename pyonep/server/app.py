@@ -105,8 +105,6 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         if message["type"] != "http.request":
             raise ClientDisconnect
         piece: bytes = message.get("body", b"")
-        if not pieces and not message.get("more_body"):
-            return piece
         length += len(piece)
         if length > most:
             raise TooLarge
