@@ -12,11 +12,21 @@ from __future__ import annotations
 import logging
 import sys
 
-from . import exceptions, onep
+from . import exceptions, onep, provision
 from .onep import DeferredRequests, OnepV1
+from .provision import Provision
 from .version import __version__
 
-__all__ = ["DeferredRequests", "OnepV1", "__version__", "exceptions", "onep", "onep_exceptions"]
+__all__ = [
+    "DeferredRequests",
+    "OnepV1",
+    "Provision",
+    "__version__",
+    "exceptions",
+    "onep",
+    "onep_exceptions",
+    "provision",
+]
 
 # A library does not decide where logs go: nothing is printed until the
 # application configures logging.

@@ -91,3 +91,11 @@ def without_options(args: Arguments, kwargs: Keywords) -> Arguments:
     if len(args) == 4 or (len(args) == 3 and not isinstance(args[2], (bool, int))):
         return args[:2] + args[3:]
     return args
+
+
+def without_port(args: Arguments, kwargs: Keywords) -> Arguments:
+    """``Provision(host, manage_by_cik, verbose)`` of 0.7, which had no port."""
+    if len(args) > 1 and isinstance(args[1], bool):
+        kwargs.update(zip(("manage_by_cik", "verbose"), args[1:]))
+        return args[:1]
+    return args

@@ -25,9 +25,12 @@ No text of these errors contains a credential.
 from __future__ import annotations
 
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
+
+if TYPE_CHECKING:
+    from .provision import ProvisionResponse
 
 __all__ = [
     "JsonRPCRequestException",
@@ -93,7 +96,7 @@ class ProvisionException(OneException):
         response (ProvisionResponse): The answer.
     """
 
-    def __init__(self, provision_response: Any) -> None:
+    def __init__(self, provision_response: ProvisionResponse) -> None:
         super().__init__(f"{int(provision_response.status)} {provision_response.reason}")
         self.response = provision_response
 

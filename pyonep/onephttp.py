@@ -14,9 +14,9 @@ import shlex
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import IO, Any, Callable, NamedTuple, Optional, Union
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -40,7 +40,7 @@ _POOL_SIZE = 64
 _NO_RETRIES = urllib3.Retry(False, redirect=False)
 _CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
 
-Body = Union[str, bytes, None]
+Body = Union[str, bytes, IO[bytes], None]
 Timeout = Optional[float]
 
 
@@ -383,6 +383,27 @@ class OneP_Request:
             requests.exceptions.RequestException: The request or its answer was lost;
                 `request_went_out` tells which.
         """
+        raw = self.begin(method, path, body, headers, timeout, verify)
+        try:
+            content = _read_whole(raw)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _lost_answer(error) from error
+        return raw, content
+
+    def begin(
+        self,
+        method: str,
+        path: str,
+        body: Body,
+        headers: Mapping[str, str] | None,
+        timeout: Timeout,
+        verify: bool = True,
+    ) -> Any:
+        """Send one request and read the head of the answer; as `exchange` otherwise.
+
+        Returns:
+            The urllib3 answer, whose body is still to be read.
+        """
         payload = body.encode("utf-8") if isinstance(body, str) else body
         if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
             self._log_request(method, path, payload, headers, timeout)
@@ -396,11 +417,7 @@ class OneP_Request:
             raise _translated(error) from error
         if raw.status in (301, 302, 303, 307, 308):
             raw = self._follow(channel, method, path, payload, all_headers, raw, timeout)
-        try:
-            content = _read_whole(raw)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _lost_answer(error) from error
-        return raw, content
+        return raw
 
     def response(self, method: str, path: str, raw: Any, content: bytes) -> requests.Response:
         """Present an answer as `requests` would."""
@@ -458,7 +475,7 @@ class OneP_Request:
         channel: _Channel,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Any,
         headers: Mapping[str, str],
         timeout: Timeout,
     ) -> Any:
@@ -487,7 +504,7 @@ class OneP_Request:
         channel: _Channel,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Any,
         headers: Mapping[str, str],
         raw: Any,
         timeout: Timeout,
@@ -519,7 +536,7 @@ class OneP_Request:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Any,
         headers: Mapping[str, str] | None,
         timeout: Timeout,
     ) -> None:
@@ -560,6 +577,22 @@ def _read_whole(raw: Any) -> bytes:
     return content
 
 
+def pieces(raw: Any, size: int) -> Iterator[bytes]:
+    """The body of an answer in pieces.
+
+    Raises:
+        requests.exceptions.RequestException: The connection broke.
+    """
+    while True:
+        try:
+            piece: bytes = raw.read(size)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _lost_answer(error) from error
+        if not piece:
+            return
+        yield piece
+
+
 def _lost_answer(error: Exception) -> requests.exceptions.RequestException:
     """Translate an error met while reading: the request did go out."""
     translated = _translated(error)
@@ -576,9 +609,7 @@ def text_or_bytes(content: bytes) -> str | bytes:
         return content
 
 
-def _as_curl(
-    method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: Timeout
-) -> str:
+def _as_curl(method: str, url: str, body: Any, headers: Mapping[str, str], timeout: Timeout) -> str:
     """A command line that sends this request from a POSIX shell."""
     words = ["curl", "-X", method]
     if timeout is not None:
@@ -586,7 +617,9 @@ def _as_curl(
     for name, value in headers.items():
         words += ["-H", f"{name}: {value}" if value else f"{name};"]
     feed = ""
-    if body is not None:
+    if hasattr(body, "read"):
+        words += ["--data-binary", f"@{getattr(body, 'name', 'FILE')}"]
+    elif body is not None:
         if not any(name.lower() == "content-type" for name in headers):
             words += ["-H", "Content-Type:"]
         text = text_or_bytes(body)

@@ -11,7 +11,7 @@ import sys
 import pytest
 from servers import free_port
 
-from pyonep import onep
+from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings, StoreError
 from pyonep.server.store.schema import FORMAT
 
@@ -33,6 +33,13 @@ class Process:
     def cik(self):
         return re.search(r"CIK ([0-9a-f]{40})", self.popen.stdout.readline())[1]
 
+    def rest(self):
+        """The rest of what the first start prints."""
+        return self.popen.stdout.readline() + self.popen.stdout.readline()
+
+    def provision(self):
+        return Provision("127.0.0.1", self.port, https=False)
+
     def client(self):
         return onep.OnepV1("127.0.0.1", self.port, https=False, reuseconnection=True)
 
@@ -47,6 +54,8 @@ def test_starts_ends_and_finds_everything_again(tmp_path, number):
     file = tmp_path / "platform.sqlite"
     process = Process("--file", file)
     cik = process.cik()
+    token = re.search(r"token ([0-9a-f]{40})\n.* RID [0-9a-f]{40}\n", process.rest())[1]
+    assert process.provision().vendor_show(token).body == "acme"
     o = process.client()
     _, rid = o.create(cik, "dataport", {"format": "string"})
     o.map(cik, rid, "x")
@@ -57,6 +66,7 @@ def test_starts_ends_and_finds_everything_again(tmp_path, number):
     process = Process("--file", file)
     o = process.client()
     assert o.read(cik, {"alias": "x"}, {})[1][0][1] == "kept"
+    assert process.provision().vendor_show(token).body == "acme"
     o.close()
     assert process.end(number) == (0, "", "")
 

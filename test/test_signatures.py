@@ -144,6 +144,66 @@ def test_deferred_requests_forms():
         assert not deferred.has_requests(CIK)
 
 
+PROVISIONING = [
+    (name.rsplit(".", 1)[1], form)
+    for name, forms in SIGNATURES["methods"].items()
+    if name.startswith("pyonep.provision.Provision.") and "__init__" not in name
+    for form in forms
+    if form["parameters"]
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "form"), PROVISIONING, ids=[f"{m}-{f['releases']}" for m, f in PROVISIONING]
+)
+def test_provision_form(method, form):
+    with Recorder(lambda _: (200, {}, b"BODY")) as server:
+        provision = pyonep.Provision(**server.connection)
+        values = {"sns": ["a"], "data": b"x", "mimetype": "text/plain", "csv_string": "a"}
+        names = [p[0] for p in form["parameters"]]
+        given = {p[0]: values.get(p[0], p[0] if len(p) == 1 else p[1]) for p in form["parameters"]}
+        assert getattr(provision, method)(*given.values()).body == "BODY"
+        assert getattr(provision, method)(**given).body == "BODY"
+        required = [given[p[0]] for p in form["parameters"] if len(p) == 1]
+        assert getattr(provision, method)(*required).status() == 200
+        assert names and len(server.requests) == 3
+
+
+@pytest.mark.parametrize("form", SIGNATURES["methods"]["pyonep.provision.Provision.__init__"])
+def test_provision_constructor_forms(form):
+    with Recorder(lambda _: (200, {}, b"acme")) as server:
+        given = {p[0]: p[1] for p in form["parameters"]}
+        given["host"] = f"http://127.0.0.1:{server.port}"
+        if "port" in given:
+            given.update(host="127.0.0.1", port=str(server.port))
+        provisions = [pyonep.Provision(**given)]
+        if form["releases"] != "0.8.0":
+            # There the sixth argument was another one than in all later releases.
+            provisions.append(pyonep.Provision(*given.values()))
+        for provision in provisions:
+            assert provision.model_list("k").body == "acme"
+            header = "X-Exosite-CIK" if given["manage_by_cik"] else "X-Exosite-Token"
+            assert server.requests[-1][2][header] == "k"
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "https"),
+    [
+        ({}, "m2.exosite.com:443", True),
+        ({"port": "80"}, "m2.exosite.com:80", False),
+        ({"port": 8080}, "m2.exosite.com:8080", False),
+        ({"https": False}, "m2.exosite.com:80", False),
+        ({"host": "http://m2.exosite.com"}, "m2.exosite.com:80", False),
+        ({"host": "https://m2.exosite.com"}, "m2.exosite.com:443", True),
+        ({"https": True, "port": 8443}, "m2.exosite.com:8443", True),
+    ],
+    ids=repr,
+)
+def test_provision_endpoint(given, host, https):
+    http = pyonep.Provision(**given).onephttp
+    assert (http.host, http.https) == (host, https)
+
+
 def test_both_names_of_one_argument_are_refused():
     with pytest.raises(TypeError, match="'cik' and 'auth'"):
         onep.OnepV1().info(cik=CIK, auth=CIK, rid=RID)
@@ -178,7 +238,15 @@ def test_subclass_hooks_of_an_early_release_are_used(server):
 
 
 def test_names_of_the_package():
-    for name in ("OnepV1", "DeferredRequests", "__version__", "exceptions", "onep"):
+    for name in (
+        "OnepV1",
+        "DeferredRequests",
+        "__version__",
+        "exceptions",
+        "onep",
+        "provision",
+        "Provision",
+    ):
         assert hasattr(pyonep, name)
     from pyonep import onep_exceptions
 

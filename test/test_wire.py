@@ -15,6 +15,7 @@ ROWS = [
     json.loads(line)
     for line in (Path(__file__).parent / "data" / "wire.jsonl").read_text("utf-8").splitlines()
 ]
+PROVISION = [row for row in ROWS if row["call"]["class"] == "Provision"]
 RPC = [row for row in ROWS if row["call"]["class"] == "OnepV1"]
 
 
@@ -69,5 +70,26 @@ def test_rpc_row(row):
         assert shown(request, expected) == {**expected, "body": body_of(expected["body"])}
 
 
+def given(value):
+    """An argument of a recorded call; bytes are written as ``{"$bytes": base64}``."""
+    if isinstance(value, dict) and set(value) == {"$bytes"}:
+        return base64.b64decode(value["$bytes"])
+    return value
+
+
+@pytest.mark.parametrize("row", PROVISION, ids=lambda row: str(row["id"]))
+def test_provision_row(row):
+    (step,) = row["call"]["steps"]
+    with Recorder(lambda _: (200, {"Content-Type": "text/plain"}, b"BODY")) as server:
+        provision = pyonep.Provision(**server.connection, **row["call"]["init"])
+        args = [given(value) for value in step.get("args", ())]
+        response = getattr(provision, step["method"])(*args, **step.get("kwargs", {}))
+        provision.close()
+    assert [response.body, response.status, response.isok] == row["result"]
+    (request,), (expected,) = server.requests, row["requests"]
+    assert shown(request, expected) == {**expected, "body": body_of(expected["body"])}
+
+
 def test_every_row_of_the_recording_is_replayed():
-    assert len(RPC) == 71
+    assert (len(RPC), len(PROVISION)) == (71, 74)
+    assert len(ROWS) == 145

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from . import fleet
 from .platform import Platform
 from .runner import Server, listen
 from .settings import Settings
@@ -16,6 +17,7 @@ from .store import Store, StoreError
 
 DEFAULT_FILE = "one_platform.sqlite"
 DEFAULT_PORT = 8080
+FIRST_VENDOR = "acme"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,8 +72,11 @@ def _announce(options: argparse.Namespace, listener: Any, platform: Platform) ->
     print(f"One Platform on http://{host}:{listener.getsockname()[1]}", flush=True)
     if platform.is_new:
         device = platform.add_device("first device")
+        vendor = fleet.add_account(platform, FIRST_VENDOR)
         platform.commit()
-        print(f"first device: CIK {device.cik}", flush=True)
+        print(f"first device: CIK {device.cik}")
+        print(f"first vendor: {vendor.name}, CIK {vendor.cik}, token {vendor.token}")
+        print(f"its portal client: CIK {vendor.portal_cik}, RID {vendor.portal_rid}", flush=True)
 
 
 def _serve(platform: Platform, listener: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from typing import Any
 
@@ -9,17 +10,15 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from . import rpc
+from . import data, provisioning, rpc
+from .errors import Problem, TooLarge, Unauthorized
+from .http import STATUS, Request, problem
 from .platform import Platform
 
+log = logging.getLogger(__name__)
+
 _JSON = "application/json; charset=utf-8"
-_PLAIN = "text/plain; charset=utf-8"
-_REASONS = {404: "Not Found", 405: "Method Not Allowed"}
 _MOST_CONNECTIONS = 10_000
-
-
-class TooLarge(Exception):
-    """A request body is longer than the limit."""
 
 
 class App:
@@ -34,7 +33,10 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            response = await self._respond(scope, receive)
+            try:
+                response = await self._respond(scope, receive)
+            except ClientDisconnect:
+                return
             if self.platform.settings.requests_per_connection is not None:
                 self._count(scope, response)
             await response(scope, receive, send)
@@ -53,15 +55,37 @@ class App:
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         if scope["path"] in rpc.PATHS:
             return await self._rpc(scope, receive)
-        return error_response(404)
+        request = Request(self.platform, scope, receive)
+        try:
+            return await self._front(request)
+        except (Problem, Unauthorized) as error:
+            status = STATUS[type(error)]
+            detail = error.detail if isinstance(error, Problem) else ""
+            # The rest of a body that is too large is not read: the connection ends.
+            headers = {"Connection": "close"} if status == 413 else None
+            return problem(status, detail, headers)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            # Ours to mend. Other requests of the same transaction are told as well.
+            log.exception("fault while answering %s", scope["method"])
+            self.platform.rollback()
+            return problem(500)
+
+    async def _front(self, request: Request) -> Response:
+        async def read() -> bytes:
+            most = self.platform.settings.max_request_bytes
+            return await read_body(request.scope, request.receive, most)
+
+        self.platform.ring_timers()
+        response = await data.respond(request, read)
+        return await provisioning.respond(request, read) if response is None else response
 
     async def _rpc(self, scope: Scope, receive: Receive) -> Response:
         if scope["method"] != "POST":
-            return error_response(405, {"Allow": "POST"})
+            return problem(405, "", {"Allow": "POST"})
         try:
             body = await read_body(scope, receive, self.platform.settings.max_request_bytes)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
         except TooLarge:
             # The rest of the body is not read: the connection cannot go on.
             answer: bytes | None = rpc.too_large(self.platform)
@@ -83,12 +107,6 @@ class App:
             self._served.popitem(last=False)
 
 
-def error_response(status: int, headers: dict[str, str] | None = None) -> Response:
-    """An error as the platform words it: the status line as text."""
-    text = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-    return Response(text, status, {"Content-Type": _PLAIN, **(headers or {})})
-
-
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """The whole body of a request.
 
@@ -97,7 +115,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or int(value) > most):
-            raise TooLarge
+            raise TooLarge(f"a request has at most {most} bytes")
     pieces: list[bytes] = []
     length = 0
     while True:
@@ -107,7 +125,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         piece: bytes = message.get("body", b"")
         length += len(piece)
         if length > most:
-            raise TooLarge
+            raise TooLarge(f"a request has at most {most} bytes")
         pieces.append(piece)
         if not message.get("more_body"):
             return b"".join(pieces)

@@ -28,3 +28,43 @@ class Unauthorized(Exception):
 def invalid(reason: str) -> Refused:
     """Status ``invalid``, with its reason."""
     return Refused("invalid", reason)
+
+
+class Problem(Exception):
+    """A provisioning or data request that is not carried out.
+
+    Args:
+        detail: What was wrong and what is expected, for the one who reads it.
+    """
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Malformed(Problem):
+    """The request makes no sense."""
+
+
+class Forbidden(Problem):
+    """The caller may not do this."""
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+
+class Conflict(Problem):
+    """It exists already, or is in another state."""
+
+
+class Unusable(Problem):
+    """The template of a model cannot be cloned."""
+
+
+class TooLarge(Problem):
+    """A body or a value is longer than the limit."""
+
+
+class Unsupported(Problem):
+    """The body is of another type than is taken here."""

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Any, Callable, TypeVar
 
+from . import fleet
+from .fleet import VendorAccount
 from .platform import Clock, Device, Platform
 from .runner import Server, listen
 from .settings import Settings
@@ -135,6 +137,17 @@ class LocalPlatform:
             Its ``cik`` and ``rid``.
         """
         return self.run(lambda platform: platform.add_device(name))
+
+    def vendor(self, name: str = "acme") -> VendorAccount:
+        """Make a vendor with a client, a token, and a portal client for its devices.
+
+        Returns:
+            Its ``name``, ``cik``, ``rid``, ``token``, ``portal_cik`` and ``portal_rid``.
+
+        Raises:
+            Problem: The name is taken, or is none.
+        """
+        return self.run(lambda platform: fleet.add_account(platform, name))
 
     def run(self, work: Callable[[Platform], T]) -> T:
         """Run a function on the platform, in its thread, and make the effect durable."""

@@ -54,7 +54,10 @@ class Platform:
         self.series = store.series
         self.rights = store.rights
         self.timers = store.timers
+        self.fleet = store.fleet
+        self.content = store.content
         self.database = store.database
+        self.enabling: set[tuple[int, str]] = set()
         self.waits = Waits()
         self.rollbacks = 0
         self._asking: list[asyncio.Future[None]] = []
@@ -73,6 +76,7 @@ class Platform:
             key = (keys.new(), access.EXPIRED, None)  # nobody acts as the root
             self.resources.add(keys.new(), None, "client", description, self.now(), key)
         self.resources.drop_unfinished()
+        self.content.abandon_unfinished()
         self.database.commit()
 
     def now(self) -> int:
@@ -234,7 +238,7 @@ class Platform:
         self._removing = False
         if self._stopped:
             return
-        if lifecycle.remove_some(self):
+        if lifecycle.remove_some(self) or self.content.remove_some():
             self._removing = True
             # A breath for requests that came in meanwhile.
             asyncio.get_running_loop().call_later(0.001, self._remove_some)

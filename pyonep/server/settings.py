@@ -20,6 +20,11 @@ class Settings:
         requests_per_connection: Close a connection after so many requests, as the
             hosted service did after 100; None never does.
         synchronous: SQLite's setting of that name.
+        max_content_bytes: Longest blob of content.
+        strict_content_upload: Refuse to upload onto content that has a blob, as the
+            documentation of the hosted service has it.
+        max_data_text: Bytes in one value that comes over the HTTP Data Interface.
+        public_ipv4: What ``/ip`` answers on IPv6 connections.
         activation_window: Seconds in which a key that was not activated yet may be.
     """
 
@@ -30,4 +35,8 @@ class Settings:
     max_text: int = 1024 * 1024
     requests_per_connection: Optional[int] = None
     synchronous: str = "FULL"
+    max_content_bytes: int = 2 * 1024 * 1024 * 1024
+    strict_content_upload: bool = False
+    max_data_text: int = 64 * 1024
+    public_ipv4: str = "127.0.0.1"
     activation_window: int = 24 * 3600

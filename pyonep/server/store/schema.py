@@ -26,7 +26,7 @@ resources = Table(
     Column("description", Text, nullable=False),
     Column("created", Integer, nullable=False),
     Column("modified", Integer, nullable=False),
-    Column("public", Integer, nullable=False, default=0),
+    Column("public", Integer, nullable=False, server_default="0"),
     Column("subscribe", String(40)),
     Column("cik", String(40), unique=True),
     Column("key_status", String),
@@ -127,7 +127,7 @@ timers = Table(
     metadata,
     Column("resource", Integer, primary_key=True),
     Column("due", Float),  # null: a rule's memory without a running timer
-    Column("counter", Integer, nullable=False, default=0),
+    Column("counter", Integer, nullable=False, server_default="0"),
     Index("timers_by_due", "due"),
 )
 
@@ -160,7 +160,7 @@ models = Table(
     Column("template_kind", String, nullable=False),  # rid or code
     Column("template", String(40), nullable=False),
     Column("options", String, nullable=False),
-    Column("next_place", Integer, nullable=False, default=0),
+    Column("next_place", Integer, nullable=False, server_default="0"),
     Index("models_by_name", "vendor", "name", unique=True),
     sqlite_autoincrement=True,
 )
@@ -184,7 +184,7 @@ serials = Table(
     Column("place", Integer, nullable=False),
     Column("client", Integer),
     Column("enabled_by", Integer),
-    Column("from_range", Integer, nullable=False, default=0),
+    Column("from_range", Integer, nullable=False, server_default="0"),
     Index("serials_by_sn", "model", "sn", unique=True),
     Index("serials_by_place", "model", "place"),
     sqlite_autoincrement=True,
@@ -241,8 +241,8 @@ contents = Table(
     Column("name", String, nullable=False),
     Column("meta", Text, nullable=False),
     Column("protected", Integer, nullable=False),
-    Column("type", String, nullable=False, default=""),
-    Column("size", Integer, nullable=False, default=0),
+    Column("type", String, nullable=False, server_default=""),
+    Column("size", Integer, nullable=False, server_default="0"),
     Column("updated", Integer, nullable=False),
     Column("blob", Integer),
     Index("contents_by_name", "model", "name", unique=True),
@@ -252,7 +252,7 @@ blobs = Table(
     "blobs",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("complete", Integer, nullable=False, default=0),
+    Column("complete", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,282 @@
+"""The HTTP Data Interface: what a small device needs.
+
+::
+
+    from pyonep.data import DataInterface
+
+    device = DataInterface.activated("acmecorp", "thermo-x2", "TX2-000417", "thermo.cik")
+    device.write({"temperature": 21.5})
+    setpoint = device.read("setpoint").get("setpoint")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlencode
+
+import requests.exceptions
+
+from . import onephttp
+from .exceptions import OnePlatformException, ProvisionException
+from .provision import Provision, ProvisionResponse, transport_error
+from .redaction import redact
+
+__all__ = ["DataInterface", "NewPoint", "RecordConflict"]
+
+_STACK = "/onep:v1/stack"
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+class NewPoint(NamedTuple):
+    """A point that a long poll waited for.
+
+    Attributes:
+        value: As text.
+        modified: Its time as the platform sent it; give it back as `since` to miss nothing.
+    """
+
+    value: str
+    modified: str
+
+
+class RecordConflict(OnePlatformException):
+    """Some points were not recorded: less than a second from others.
+
+    Attributes:
+        conflicts (dict): ``{alias: [timestamp, ...]}`` of the points not recorded.
+    """
+
+    def __init__(self, conflicts: dict[str, list[float]]) -> None:
+        super().__init__(f"points less than a second apart: {conflicts}", code=409)
+        self.conflicts = conflicts
+
+
+class DataInterface:
+    """The HTTP Data Interface, for one client. Safe to share between threads.
+
+    Values are text on the wire and come back as text.
+
+    Every method raises:
+
+    - `ProvisionConnectionError`, `ProvisionTimeout`, `ProvisionTransportError`: the request
+      or its answer was lost.
+    - `OnePlatformException`: the platform refused; `code` is the HTTP status (400: a value
+      does not fit, 401: the CIK is not accepted, 413: a value is too long).
+
+    Args:
+        cik (str): The client's key.
+        host (str): Host name or URL. The environment variable ``PYONEP_ENDPOINT`` replaces
+            the hosted service by another server.
+        port (int | str | None): None means 443 over TLS and 80 without.
+        https (bool | None): None means TLS, unless `host` or port 80 says otherwise.
+        httptimeout (float): Seconds to wait for a connection and for each part of the answer.
+        reuseconnection (bool): Keep the connection open between calls.
+
+    Raises:
+        ValueError: Host or port make no sense.
+    """
+
+    def __init__(
+        self,
+        cik: str,
+        host: str = onephttp.HOSTED,
+        port: int | str | None = None,
+        https: bool | None = None,
+        httptimeout: float = 10,
+        reuseconnection: bool = False,
+    ) -> None:
+        target = onephttp.endpoint(host, port, https, port_means_http=False)
+        self._cik = cik
+        self.onephttp = onephttp.OneP_Request(
+            target.host, target.https, httptimeout, reuseconnection=reuseconnection
+        )
+
+    @classmethod
+    def activated(
+        cls, vendor: str, model: str, serialnumber: str, path: str, **connection: Any
+    ) -> DataInterface:
+        """A device that is ready to write: activates itself if it can, keeps its key.
+
+        ``POST /provision/activate``. The CIK is kept in a file that only its owner can
+        read. When the platform says that the serial number is not open for
+        activation, the key in the file is the one.
+
+        Args:
+            vendor: The device's vendor.
+            model: Its model.
+            serialnumber: Its serial number.
+            path: File for the CIK.
+            **connection: ``host``, ``port``, ``https``, ``httptimeout``, ``reuseconnection``.
+
+        Raises:
+            ProvisionException: Not activated, and no key is kept: 404 for an unknown device,
+                409 for one that is not open for activation.
+        """
+        names = ("host", "port", "https", "httptimeout")
+        settings = {name: connection[name] for name in names if name in connection}
+        if settings.get("https") is None and settings.get("port") is not None:
+            settings["https"] = str(settings["port"]) != "80"
+        kept = _kept_key(path)
+        response = Provision(**settings).serialnumber_activate(model, serialnumber, vendor)
+        if response.isok:
+            kept = str(response.body)
+            _keep_key(path, kept)
+        elif kept is None or response.status != 409:
+            raise ProvisionException(response)
+        return cls(kept, **connection)
+
+    def close(self) -> None:
+        """Close the kept connection; the next call opens a new one."""
+        self.onephttp.close()
+
+    # --- values ---
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Write values now, under one timestamp. ``POST /onep:v1/stack/alias``.
+
+        All of them are written, or none. The platform skips aliases it does not know.
+
+        Args:
+            values: ``{alias: value, ...}``.
+        """
+        self._call("POST", "/alias", urlencode(dict(values)))
+
+    def read(self, *aliases: str) -> dict[str, str]:
+        """Read the newest values. ``GET /onep:v1/stack/alias``.
+
+        Returns:
+            ``{alias: value, ...}`` of those that exist and have a value.
+        """
+        return _values(self._call("GET", f"/alias?{_names(aliases)}"))
+
+    def write_read(self, values: Mapping[str, Any], aliases: Sequence[str]) -> dict[str, str]:
+        """Write, then read, in one request. ``POST /onep:v1/stack/alias?…``.
+
+        Args:
+            values: As `write`.
+            aliases: As `read`.
+        """
+        return _values(self._call("POST", f"/alias?{_names(aliases)}", urlencode(dict(values))))
+
+    def record(self, points: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Write points at given times. ``POST /onep:v1/stack/record``.
+
+        Args:
+            points: ``{alias: [[timestamp, value], ...], ...}``, Unix seconds.
+
+        Raises:
+            RecordConflict: Some are less than a second from others, or from what is there; the
+                rest is recorded.
+        """
+        fields: list[tuple[str, Any]] = []
+        for alias, entries in points.items():
+            fields.append(("alias", alias))
+            fields.extend((str(timestamp), value) for timestamp, value in entries)
+        response = self._call("POST", "/record", urlencode(fields), accept=(409,))
+        if response.status == 409:
+            raise RecordConflict(
+                {
+                    alias: [float(one) for one in times.split(",")]
+                    for alias, times in _values(response).items()
+                }
+            )
+
+    def wait(
+        self, alias: str, timeout: int = 30_000, since: str | int | None = None
+    ) -> NewPoint | None:
+        """Wait for a new value: a long poll. ``GET /onep:v1/stack/alias``.
+
+        Args:
+            alias: What to wait for.
+            timeout: Milliseconds, at most 300000.
+            since: Unix seconds, or `NewPoint.modified` of the last point: the first point
+                after it, at once when there is one. None: from now on.
+
+        Returns:
+            The point; None when there is nothing new, or no such alias.
+        """
+        headers = {"Request-Timeout": str(timeout)}
+        if since is not None:
+            headers["If-Modified-Since"] = str(since)
+        limit = self.onephttp.httptimeout
+        patience = None if limit is None else limit + min(timeout, 300_000) / 1000
+        path = f"/alias?{_names([alias])}"
+        response = self._call("GET", path, headers=headers, timeout=patience)
+        value = _values(response).get(alias) if response.status == 200 else None
+        if value is None:
+            return None
+        return NewPoint(value, response.response.headers.get("Last-Modified", ""))
+
+    # --- utilities ---
+
+    def timestamp(self) -> int:
+        """The platform's Unix time in seconds. ``GET /timestamp``."""
+        return int(self._call("GET", "/timestamp", base="").body)
+
+    def ip(self) -> tuple[str, int]:
+        """The platform's address and port. ``GET /ip``."""
+        *address, high, low = str(self._call("GET", "/ip", base="").body).split(",")
+        return ".".join(address), int(high) * 256 + int(low)
+
+    # --- requests ---
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = -1,
+        accept: Sequence[int] = (),
+        base: str = _STACK,
+    ) -> ProvisionResponse:
+        all_headers = {"X-Exosite-CIK": self._cik, "Accept": _FORM, **(headers or {})}
+        if body is not None:
+            all_headers["Content-Type"] = _FORM
+        if timeout == -1:
+            timeout = self.onephttp.httptimeout
+        try:
+            raw, content = self.onephttp.exchange(method, base + path, body, all_headers, timeout)
+        except requests.exceptions.RequestException as error:
+            raise transport_error(error, self._cik) from error
+        whole = self.onephttp.response(method, base + path, raw, content)
+        response = ProvisionResponse(onephttp.text_or_bytes(content), whole)
+        if not response.isok and response.status not in accept:
+            reason = f": {response.detail}" if response.detail else ""
+            raise OnePlatformException(
+                redact(f"{int(response.status)} {response.reason}{reason}", self._cik),
+                code=int(response.status),
+            )
+        return response
+
+
+def _names(aliases: Sequence[str]) -> str:
+    return "&".join(quote(alias, safe="") for alias in aliases)
+
+
+def _values(response: ProvisionResponse) -> dict[str, str]:
+    """``{name: value}`` of a form, wherever they stand in it."""
+    pairs = (part.partition("=") for part in str(response.body).split("&") if part)
+    return {unquote(name): unquote(value) for name, _, value in pairs}
+
+
+def _kept_key(path: str) -> str | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def _keep_key(path: str, cik: str) -> None:
+    """Put a key into a file of its owner's, all of it or nothing."""
+    beside = f"{path}.new"
+    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="ascii") as file:
+        os.chmod(beside, 0o600)
+        file.write(cik)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)

@@ -1,0 +1,320 @@
+"""Front 3: the HTTP Data Interface, and the small utility calls."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable
+from email.utils import formatdate, parsedate_to_datetime
+from typing import Any, Callable, Optional
+from urllib.parse import quote, unquote_plus
+
+from starlette.responses import Response
+
+from . import access, flow, values
+from .errors import Forbidden, Malformed, Refused, TooLarge
+from .http import FORM, Request, nothing, plain, problem
+from .platform import Platform
+from .store import Node
+from .waits import LONGEST_TIMEOUT
+
+_STACKS = ("onep:v1", "api:v1")
+_SAFE = "-._~"
+
+
+async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
+    """Answer a request of this interface; None when the path is not one of its."""
+    methods = _find(request.segments)
+    if methods is None:
+        return None
+    handler = methods.get(request.method)
+    if handler is None:
+        return problem(405, "", {"Allow": ", ".join(methods)})
+    request.body = await read()
+    answer = handler(request)
+    response: Response = answer if isinstance(answer, Response) else await answer
+    await request.platform.committed()
+    return response
+
+
+def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | None:
+    if segments is None:
+        return None
+    if len(segments) == 1:
+        return _UTILITIES.get(segments[0])
+    if segments[0] not in _STACKS or segments[1:2] != ["stack"]:
+        return None
+    if len(segments) == 4 and segments[2] == "alias" and segments[3]:
+        return {"POST": _record_one}
+    return _STACK.get("/".join(segments[2:]))
+
+
+# --- who calls, what is named ----------------------------------------------
+
+
+def _caller(request: Request) -> Node:
+    node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
+    if node.description["locked"]:
+        raise Forbidden("the client is locked")
+    return node
+
+
+def _named(platform: Platform, client: Node, alias: str) -> Node | None:
+    """What a client has mapped to an alias, when it has points and is its own."""
+    node = platform.resources.aliased(client.id, alias) if alias else None
+    if node is None or node.type == "client" or node.owner != client.id:
+        return None
+    return node
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """``a=b&c=d`` in order; only the first ``=`` of a pair separates."""
+    pairs = []
+    for part in text.strip("&").split("&") if text.strip("&") else []:
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise Malformed(f"a pair needs an equals sign: {part[:40]!r}")
+        pairs.append((_decoded(name), _decoded(value)))
+    return pairs
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote_plus(text, errors="strict")
+    except UnicodeError as error:
+        raise Malformed("not UTF-8") from error
+
+
+def _asked(request: Request) -> list[str]:
+    """The aliases in the query, each once."""
+    parts = [part.partition("=")[0] for part in request.query_text.split("&")]
+    return list(dict.fromkeys(_decoded(part) for part in parts if part))
+
+
+def _prepared(platform: Platform, node: Node, value: str) -> flow.Input:
+    if len(value.encode("utf-8")) > platform.settings.max_data_text:
+        raise TooLarge(f"a value has at most {platform.settings.max_data_text} bytes")
+    try:
+        return flow.prepared(platform, node, value)
+    except Refused as refused:
+        raise Malformed(str(refused)) from refused
+
+
+# --- write, read, both -----------------------------------------------------
+
+
+def _write(request: Request) -> Response:
+    client = _caller(request)
+    _store(request, client)
+    return _values(request, client)
+
+
+def _store(request: Request, client: Node) -> None:
+    """Write the pairs of the body under one timestamp: all that are known, or none."""
+    platform = request.platform
+    inputs = []
+    for alias, value in dict(_pairs(request.text())).items():
+        node = _named(platform, client, alias)
+        if node is not None:
+            inputs.append((node, _prepared(platform, node, value)))
+    now = platform.now()
+    for node, given in inputs:
+        flow.feed(platform, node, given, now)
+
+
+def _values(request: Request, client: Node) -> Response:
+    """The newest values of the aliases asked for, in reverse order."""
+    found = []
+    for alias in reversed(_asked(request)):
+        node = _named(request.platform, client, alias)
+        newest = None if node is None else request.platform.series.newest(node.id)
+        if newest is not None:
+            found.append(_pair(alias, newest.value))
+    return plain("&".join(found), FORM) if found else nothing(204)
+
+
+def _pair(alias: str, value: object) -> str:
+    return f"{quote(alias, safe=_SAFE)}={quote(str(value), safe=_SAFE)}"
+
+
+async def _read(request: Request) -> Response:
+    client = _caller(request)
+    if "request-timeout" in request.headers:
+        return await _long_poll(request, client)
+    return _values(request, client)
+
+
+# --- long poll -------------------------------------------------------------
+
+
+async def _long_poll(request: Request, client: Node) -> Response:
+    alias, timeout = _one_alias(request), _timeout(request.headers["request-timeout"])
+    since = _since(request)
+    found = await _next_point(request, client, alias, timeout, since)
+    _caller(request)  # the key may have become invalid meanwhile
+    if found is None:
+        return nothing(204)
+    if not found:
+        return nothing(304)
+    time, value = found
+    response = plain(_pair(alias, value), FORM)
+    response.headers["Last-Modified"] = formatdate(time, usegmt=True)
+    return response
+
+
+async def _next_point(
+    request: Request, client: Node, alias: str, timeout: float, since: int | None
+) -> list[Any] | None:
+    """``[time, text]``; an empty list when none came; None for an unknown alias."""
+    platform = request.platform
+    node = _named(platform, client, alias)
+    if node is None:
+        return None
+    if since is not None:
+        point = platform.series.nth(node.id, since + 1, 2**62, 0)
+        if point is not None:
+            return [point.time, point.value]
+    waiter = platform.waits.open(node.id, timeout, since)
+    try:
+        time, value = await platform.waits.result(waiter)
+    except Refused:
+        return []
+    text = values.keeper(flow.format_of(node))(value, platform.settings.max_text)
+    return [time, text]
+
+
+def _one_alias(request: Request) -> str:
+    aliases = _asked(request)
+    if len(aliases) != 1:
+        raise Malformed("a long poll asks for exactly one alias")
+    return aliases[0]
+
+
+def _timeout(text: str) -> float:
+    """Seconds, from the milliseconds of a header."""
+    if not (text.isascii() and text.isdigit()):
+        raise Malformed("Request-Timeout must be a number of milliseconds")
+    return min(int(text), LONGEST_TIMEOUT) / 1000
+
+
+def _since(request: Request) -> int | None:
+    headers = request.headers
+    text = headers.get("if-modified-since") or headers.get("if-not-modified-since")
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 18:
+        return int(text)
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Malformed("If-Modified-Since must be Unix seconds or an HTTP date") from error
+
+
+async def _wait_alias(request: Request) -> Response:
+    """The earlier form of the long poll."""
+    client, alias = _caller(request), _one_alias(request)
+    timeout = _timeout(dict(_pairs(request.text())).get("timeout", ""))
+    found = await _next_point(request, client, alias, timeout, None)
+    if found:
+        return plain(_pair(alias, found[1]), FORM)
+    return plain(f"{quote(alias, safe=_SAFE)}=expire:{request.platform.now()}", FORM)
+
+
+# --- record ----------------------------------------------------------------
+
+
+def _record(request: Request) -> Response:
+    client = _caller(request)
+    blocks: dict[str, list[tuple[float, str]]] = {}
+    current: list[tuple[float, str]] | None = None
+    for name, value in _pairs(request.text()):
+        if name == "alias":
+            current = blocks.setdefault(value, [])
+        elif current is None:
+            raise Malformed("a timestamp before the first alias")
+        else:
+            current.append((_timestamp(name), value))
+    return _store_blocks(request, client, blocks)
+
+
+def _record_one(request: Request) -> Response:
+    client = _caller(request)
+    segments = request.segments
+    assert segments is not None
+    points = [(_timestamp(name), value) for name, value in _pairs(request.text())]
+    return _store_blocks(request, client, {segments[3]: points})
+
+
+def _timestamp(text: str) -> float:
+    number = values.as_number(text)
+    if number is None or not 1 <= number < 2**53:
+        raise Malformed("a timestamp must be a positive number of Unix seconds")
+    return number
+
+
+def _store_blocks(
+    request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
+) -> Response:
+    """Store points at given times; those less than a second apart are told, not stored."""
+    platform = request.platform
+    prepared = []
+    for alias, points in blocks.items():
+        node = _named(platform, client, alias)
+        if node is not None:
+            inputs = [(time, _prepared(platform, node, value)) for time, value in points]
+            prepared.append((alias, node, inputs))
+    conflicts = []
+    for alias, node, inputs in prepared:
+        clashing = _clashing(platform, node, [time for time, _ in inputs])
+        for position, (time, given) in enumerate(inputs):
+            if position not in clashing:
+                flow.feed(platform, node, given, int(time))
+        if clashing:
+            times = ",".join(f"{inputs[position][0]:.15g}" for position in sorted(clashing))
+            conflicts.append(_pair(alias, times))
+    if not conflicts:
+        return nothing(204)
+    return Response("&".join(conflicts), 409, {"Content-Type": FORM})
+
+
+def _clashing(platform: Platform, node: Node, times: list[float]) -> set[int]:
+    """Positions of the points that are not stored.
+
+    Of two less than a second apart that is the first; of one that clashes with a
+    stored point, the new one.
+    """
+    order = sorted(range(len(times)), key=lambda position: times[position])
+    clashing = {
+        min(one, other) for one, other in zip(order, order[1:]) if times[other] - times[one] < 1
+    }
+    for position, time in enumerate(times):
+        if platform.series.nth(node.id, int(time), int(time), 0) is not None:
+            clashing.add(position)
+    return clashing
+
+
+# --- utilities -------------------------------------------------------------
+
+
+def _time(request: Request) -> Response:
+    return plain(str(request.platform.now()))
+
+
+def _ip(request: Request) -> Response:
+    """Our own address and port as six numbers, for devices without name service."""
+    address, port = request.scope["server"]
+    try:
+        packed = socket.inet_aton(address)
+    except OSError:
+        packed = socket.inet_aton(request.platform.settings.public_ipv4)
+    return plain(",".join(str(byte) for byte in [*packed, *divmod(port, 256)]))
+
+
+_STACK: dict[str, dict[str, Callable[[Request], Any]]] = {
+    "alias": {"GET": _read, "POST": _write},
+    "record": {"POST": _record},
+    "waitalias": {"POST": _wait_alias},
+}
+_UTILITIES: dict[str, dict[str, Callable[[Request], Any]]] = {
+    "timestamp": {"GET": _time},
+    "ip": {"GET": _ip},
+}

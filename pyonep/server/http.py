@@ -1,0 +1,248 @@
+"""What the fronts for provisioning and data share: requests, bodies, answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope
+
+from . import errors
+from .platform import Platform
+
+TEXT = "text/plain; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+JSON = "application/javascript; charset=utf-8"
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Payload Too Large",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    500: "Internal Server Error",
+}
+STATUS: dict[type[Exception], int] = {
+    errors.Malformed: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unusable: 412,
+    errors.TooLarge: 413,
+    errors.Unsupported: 415,
+}
+DETAIL = "X-Error-Detail"
+_LONGEST_DETAIL = 300
+
+
+class Form(NamedTuple):
+    """The fields of a body or a query, in order; ``x[]`` counts as ``x``."""
+
+    fields: list[tuple[str, str]]
+
+    def all(self, name: str) -> list[str]:
+        """All values of a field, in order."""
+        return [value for field, value in self.fields if field == name]
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of a field."""
+        return next((value for field, value in self.fields if field == name), default)
+
+    def is_true(self, name: str) -> bool:
+        """Whether a field is exactly ``true``."""
+        return self.get(name) == "true"
+
+    def need(self, name: str) -> str:
+        """The first value of a field that must be there."""
+        value = self.get(name)
+        if not value:
+            raise errors.Malformed(f"the field {name} is missing")
+        return value
+
+
+def parse_form(text: str) -> Form:
+    """Read fields as a form or a query writes them."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except (UnicodeError, ValueError) as error:
+        raise errors.Malformed("the fields are not UTF-8") from error
+    return Form([(name[:-2] if name.endswith("[]") else name, value) for name, value in pairs])
+
+
+class Request:
+    """One HTTP request, read as the fronts need it."""
+
+    def __init__(self, platform: Platform, scope: Scope, receive: Receive) -> None:
+        self.platform = platform
+        self.scope = scope
+        self.receive = receive
+        self.method: str = scope["method"]
+        self.body = b""
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        self.headers = headers
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
+
+    @property
+    def segments(self) -> list[str] | None:
+        """The path, split first and decoded then; None when it is not UTF-8."""
+        raw = self.scope.get("raw_path") or self.scope["path"].encode("utf-8")
+        try:
+            parts = raw.decode("ascii").split("?", 1)[0].split("/")
+            return [unquote(part, errors="strict") for part in parts[1:]]
+        except UnicodeError:
+            return None
+
+    @property
+    def query_text(self) -> str:
+        """The query as it was sent."""
+        return str(self.scope["query_string"].decode("latin-1"))
+
+    @property
+    def query(self) -> Form:
+        """The fields of the query."""
+        return parse_form(self.query_text)
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body, without parameters; a form when none is given."""
+        given = self.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+        return given or "application/x-www-form-urlencoded"
+
+    def text(self) -> str:
+        """The body as text."""
+        try:
+            return self.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise errors.Malformed("the body is not UTF-8") from error
+
+    def form(self) -> Form:
+        """The fields of the body."""
+        return parse_form(self.text())
+
+    def rows(self) -> list[tuple[int, list[str]]]:
+        """The rows of a CSV body with their line numbers; blank lines are skipped."""
+        reader = csv.reader(io.StringIO(self.text(), newline=""), strict=True)
+        rows: list[tuple[int, list[str]]] = []
+        while True:
+            line = reader.line_num + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return rows
+            except csv.Error as error:
+                raise errors.Malformed(f"line {line}: {error}") from error
+            if row:
+                rows.append((line, row))
+
+    def json(self) -> Any:
+        """The JSON of the body."""
+        try:
+            return json.loads(self.text())
+        except (ValueError, RecursionError) as error:
+            raise errors.Malformed("the body is not JSON") from error
+
+    def page(self) -> tuple[int, int]:
+        """Offset and limit; the limit is kept between 5 and 1000."""
+        query = self.query
+        try:
+            offset, limit = int(query.get("offset", "0")), int(query.get("limit", "5"))
+        except ValueError as error:
+            raise errors.Malformed("offset and limit must be integers") from error
+        if offset < 0 or limit < 0:
+            raise errors.Malformed("offset and limit must not be negative")
+        return min(offset, 2**62), min(max(limit, 5), 1000)
+
+
+# --- answers ---------------------------------------------------------------
+
+
+def plain(body: str | bytes, type: str = TEXT) -> Response:
+    """200 with a body."""
+    return Response(body, headers={"Content-Type": type})
+
+
+def nothing(status: int) -> Response:
+    """204 or 205: done, and nothing to show."""
+    return Response(status_code=status, headers={"Content-Length": "0"})
+
+
+def done() -> Response:
+    """205: created, changed or removed."""
+    return nothing(205)
+
+
+def listed(rows: Sequence[Sequence[object]]) -> Response:
+    """200 with CSV, or 204 when there is nothing."""
+    if not rows:
+        return nothing(204)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return plain(text.getvalue(), CSV)
+
+
+def problem(status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:
+    """An error as the platform words it: the status line as text.
+
+    The body says nothing else; what was wrong stands in a header of its own.
+    """
+    all_headers = {"Content-Type": TEXT, **(headers or {})}
+    if detail:
+        shown = detail.encode("ascii", "backslashreplace").decode("ascii")
+        all_headers[DETAIL] = " ".join(shown.split())[:_LONGEST_DETAIL]
+    return Response(f"HTTP/1.1 {status} {REASONS[status]}\r\n", status, all_headers)
+
+
+def ranged(header: str | None, total: int, type: str, pieces: Any) -> Response:
+    """A blob, whole or in part; ``pieces(first, last)`` gives its bytes.
+
+    Args:
+        header: The ``Range`` header.
+        total: Bytes of the blob.
+        type: Its media type.
+        pieces: Makes an asynchronous iterator over the bytes of a part.
+    """
+    headers = {"Content-Type": type, "Accept-Ranges": "bytes"}
+    part = _part(header, total)
+    if part is not None and part[0] >= total:
+        return problem(416, "", {"Content-Range": f"bytes */{total}"})
+    first, last = part or (0, total - 1)
+    headers["Content-Length"] = str(last - first + 1)
+    status = 200
+    if part is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{total}"
+        status = 206
+    stream: AsyncIterator[bytes] = pieces(first, last)
+    return StreamingResponse(stream, status, headers)
+
+
+def _part(header: str | None, total: int) -> tuple[int, int] | None:
+    """First and last byte asked for; None for the whole."""
+    if header is None or not header.startswith("bytes="):
+        return None
+    first, dash, last = header[len("bytes=") :].strip().partition("-")
+    numbers = all(text == "" or (text.isascii() and text.isdigit()) for text in (first, last))
+    if not dash or not numbers or first == last == "":
+        return None
+    if first == "":
+        wanted = min(int(last), total)
+        return (total - wanted, total - 1) if wanted else (total, total)
+    start, end = int(first), int(last) if last else total - 1
+    if last and end < start:
+        return None
+    return start, min(end, total - 1)

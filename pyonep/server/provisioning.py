@@ -1,0 +1,862 @@
+"""Front 2: the provisioning API below ``/provision/``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from . import access, fleet
+from .errors import Conflict, Forbidden, Malformed, NotFound, TooLarge, Unauthorized, Unsupported
+from .http import CSV, FORM, JSON, Form, Request, done, listed, nothing, plain, problem, ranged
+from .platform import Platform
+from .store import PIECE, Content, Member, Model, Node, Serial, Vendor
+
+FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
+JSON_TYPES = ("application/javascript", "application/json")
+MEMBER_TYPES = ("sn", "content", "group")
+
+
+class Management(NamedTuple):
+    """Who manages: the calling vendor, and whose models it speaks of."""
+
+    vendor: Vendor
+    owner: Vendor
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the models are another vendor's, shared with the caller."""
+        return self.vendor.id != self.owner.id
+
+
+Answer = Union[Response, Awaitable[Response]]
+Handler = Callable[..., Answer]
+
+
+class Route(NamedTuple):
+    """Handlers by method, and who may call: ``none``, ``client`` or ``vendor``."""
+
+    methods: dict[str, Handler]
+    who: str
+
+
+async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
+    """Answer a request below ``/provision/``; `read` reads its body."""
+    found = _find(request.segments)
+    if found is None:
+        return problem(404)
+    route, arguments = found
+    handler = route.methods.get(request.method)
+    if handler is None:
+        return problem(405, "", {"Allow": ", ".join(route.methods)})
+    if handler is not _upload:
+        request.body = await read()
+    caller = _caller(request, route)
+    if isinstance(caller, Management):
+        _check_guest(request, handler, caller)
+    answer = handler(request, caller, *arguments)
+    response = answer if isinstance(answer, Response) else await answer
+    await request.platform.committed()
+    return response
+
+
+def _find(segments: list[str] | None) -> tuple[Route, list[str]] | None:
+    """The route of a path, and the names in it."""
+    if segments is None or segments[0] != "provision":
+        return None
+    for length in (1, 2):
+        shapes = _ROUTES.get(tuple(segments[1 : 1 + length]))
+        rest = segments[1 + length :]
+        if shapes is None or "" in rest[:-1]:
+            continue
+        shape = "/".join("*" if part else "" for part in rest) if rest else None
+        route = shapes.get(shape)
+        return None if route is None else (route, [part for part in rest if part])
+    return None
+
+
+# --- who calls -------------------------------------------------------------
+
+
+def _caller(request: Request, route: Route) -> Any:
+    if route.who == "none":
+        return None
+    client = _client(request)
+    if route.who == "client":
+        if client is None:
+            raise Unauthorized
+        return client
+    vendor = _vendor(request, client, tokens=route.who == "vendor")
+    return Management(vendor, _model_owner(request, vendor))
+
+
+def _client(request: Request) -> Node | None:
+    """The client whose CIK was sent; None when none was."""
+    cik = request.headers.get("x-exosite-cik")
+    if not cik:
+        return None
+    return access.by_key(request.platform, cik)
+
+
+def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
+    if client is None:
+        token = request.headers.get("x-exosite-token", "")
+        vendor = request.platform.fleet.vendor_by_token(token) if tokens else None
+        if vendor is None or not _is_alive(request.platform, vendor):
+            raise Unauthorized
+        return vendor
+    own = request.platform.fleet.vendor_of(client.id)
+    if own is None:
+        raise Forbidden("no vendor is registered to this client")
+    return own
+
+
+def _is_alive(platform: Platform, vendor: Vendor) -> bool:
+    node = platform.resources.by_id(vendor.client)
+    return node is not None and access.in_tree(platform, node)
+
+
+def _model_owner(request: Request, vendor: Vendor) -> Vendor:
+    named = request.headers.get("x-exosite-vendor")
+    if not named or named == vendor.name:
+        return vendor
+    owner = request.platform.fleet.vendor(named)
+    if owner is None:
+        raise Forbidden("nothing is shared by that vendor")
+    return owner
+
+
+def _check_guest(request: Request, handler: Handler, caller: Management) -> None:
+    if not caller.is_guest:
+        return
+    open_to_guests = {_serials: ("",), _serial: ("", "log"), _act_on_serial: ("",)}
+    if request.query.get("show") not in open_to_guests.get(handler, ()):
+        raise Forbidden("not open to vendors that a model is shared with")
+
+
+def _model(request: Request, caller: Management, name: str) -> Model:
+    model = request.platform.fleet.model(caller.owner.id, name)
+    if caller.is_guest:
+        shared = model is not None and request.platform.fleet.is_shared(model.id, caller.vendor.id)
+        if not shared:
+            raise Forbidden("the model is not shared with this vendor")
+    if model is None:
+        raise NotFound("no such model")
+    return model
+
+
+def _need_type(request: Request, *types: str) -> None:
+    if request.media_type not in types:
+        raise Unsupported(f"the body must be {' or '.join(types)}")
+
+
+def _form(request: Request) -> Form:
+    _need_type(request, FORM_TYPE)
+    return request.form()
+
+
+# --- activation, device side -----------------------------------------------
+
+
+def _activate(request: Request, _: None) -> Response:
+    form = _form(request)
+    vendor_name, model_name, sn = (form.need(name) for name in ("vendor", "model", "sn"))
+    platform = request.platform
+    vendor = platform.fleet.vendor(vendor_name)
+    model = vendor and platform.fleet.model(vendor.id, model_name)
+    if vendor is None or model is None:
+        raise NotFound("no such vendor or model")
+    return plain(fleet.activate(platform, model, sn, vendor, request.peer))
+
+
+def _download(request: Request, client: Node) -> Response:
+    query = request.query
+    vendor_name, model_name = query.need("vendor"), query.need("model")
+    wants_info, name = query.is_true("info"), query.get("id")
+    platform = request.platform
+    vendor = platform.fleet.vendor(vendor_name)
+    model = vendor and platform.fleet.model(vendor.id, model_name)
+    if wants_info and not name:
+        raise Malformed("info needs an id")
+    if model is None:
+        raise (Malformed if wants_info else Forbidden)("no such vendor and model")
+    mine = [s for s in platform.fleet.serials_of(client.id) if s.model == model.id]
+    if not mine:
+        raise Forbidden("the caller is no device of this model")
+    if not name:
+        return listed([[c.name] for c in _usable(platform, model, mine[0].sn)])
+    content = _content(platform, model, name)
+    _authorise(platform, model, mine[0].sn, content)
+    if wants_info:
+        return listed([_facts(content)])
+    return _blob(request, content)
+
+
+# --- vendors and tokens ----------------------------------------------------
+
+
+def _registrant(request: Request) -> Node:
+    """The client that registers; a vendor's token stands for it in two of the calls."""
+    client = _client(request)
+    if client is not None:
+        return client
+    vendor = request.platform.fleet.vendor_by_token(request.headers.get("x-exosite-token", ""))
+    node = None if vendor is None else request.platform.resources.by_id(vendor.client)
+    if node is None or not access.in_tree(request.platform, node):
+        raise Unauthorized
+    return node
+
+
+def _registered(request: Request, _: None) -> Response:
+    vendor = request.platform.fleet.vendor_of(_registrant(request).id)
+    return plain(vendor.name) if vendor else nothing(204)
+
+
+def _register(request: Request, _: None) -> Response:
+    client = _registrant(request)
+    form = _form(request)
+    if form.is_true("delete"):
+        fleet.unregister(request.platform, client, form.need("vendor"))
+    else:
+        if _client(request) is None:
+            raise Unauthorized
+        fleet.register(request.platform, client, form.need("vendor"))
+    return done()
+
+
+def _tokens(request: Request, caller: Management) -> Response:
+    return listed([[label] for label in request.platform.fleet.labels(caller.vendor.id)])
+
+
+def _change_tokens(request: Request, caller: Management) -> Response:
+    form = _form(request)
+    label = fleet.name(form.need("id"), "id")
+    if form.is_true("delete"):
+        return _remove_token(request, caller, label)
+    return plain(fleet.add_token(request.platform, caller.vendor, label))
+
+
+def _token(request: Request, caller: Management, label: str) -> Response:
+    token = request.platform.fleet.token(caller.vendor.id, label)
+    if token is None:
+        raise NotFound("no token of that label")
+    return plain(token)
+
+
+def _remove_token(request: Request, caller: Management, label: str) -> Response:
+    token = request.platform.fleet.token(caller.vendor.id, label)
+    if token is None:
+        raise NotFound("no token of that label")
+    request.platform.fleet.remove_token(token)
+    return done()
+
+
+# --- models ----------------------------------------------------------------
+
+
+def _models(request: Request, caller: Management) -> Response:
+    show = request.query.get("show")
+    if show == "shared":
+        return listed(request.platform.fleet.shared_to(caller.vendor.id))
+    if show:
+        raise Malformed("show must be shared")
+    return listed([[name] for name in request.platform.fleet.models(caller.vendor.id)])
+
+
+def _change_models(request: Request, caller: Management) -> Response:
+    form = _form(request)
+    name = fleet.model_name(form.need("model"))
+    if form.is_true("delete"):
+        return _remove_model(request, caller, name)
+    chosen = _template(request, caller, form)
+    if request.platform.fleet.model(caller.vendor.id, name) is not None:
+        raise Conflict("there is a model of that name")
+    request.platform.fleet.add_model(caller.vendor.id, name, *chosen)
+    return done()
+
+
+def _template(request: Request, caller: Management, form: Form) -> fleet.Template:
+    rid, code, options = form.get("rid"), form.get("code"), form.all("options")
+    return fleet.template(request.platform, caller.vendor, rid, code, options)
+
+
+def _model_info(request: Request, caller: Management, name: str) -> Response:
+    model = _model(request, caller, name)
+    options = [word for word in model.options.split(",") if word]
+    fields = [f"{model.template_kind}={model.template}", *(f"options[]={w}" for w in options)]
+    return plain("&".join(fields), FORM)
+
+
+def _update_model(request: Request, caller: Management, name: str) -> Response:
+    form = _form(request)
+    if bool(form.get("rid")) == bool(form.get("code")):
+        raise Malformed("a model needs either rid or code")
+    model = _model(request, caller, name)
+    request.platform.fleet.change_model(model, *_template(request, caller, form))
+    return done()
+
+
+def _remove_model(request: Request, caller: Management, name: str) -> Response:
+    fleet.remove_model(request.platform, _model(request, caller, name))
+    return done()
+
+
+# --- serial numbers of a model ---------------------------------------------
+
+
+def _serials(request: Request, caller: Management, name: str) -> Response:
+    query, platform = request.query, request.platform
+    show, (offset, limit) = query.get("show"), request.page()
+    if show not in ("", "ranges"):
+        raise Malformed("show must be ranges")
+    model = _model(request, caller, name)
+    if show == "ranges":
+        return _show_ranges(platform, model)
+    shared = query.get("shared")
+    if caller.is_guest:
+        page = platform.fleet.page_of(model.id, caller.vendor.id, offset, limit)
+    elif shared:
+        other = platform.fleet.vendor(shared)
+        page = platform.fleet.page_of(model.id, other.id, offset, limit) if other else []
+    else:
+        page = platform.fleet.page(model.id, offset, limit)
+    rows = [_serial_row(platform, caller, serial) for serial in page]
+    if query.is_true("status"):
+        return listed(rows)
+    return listed([[sn, rid, extra] for sn, _, rid, extra in rows])
+
+
+def _serial_row(platform: Platform, caller: Management, serial: Serial) -> list[str]:
+    node = None if serial.client is None else platform.resources.by_id(serial.client)
+    extra = "" if caller.is_guest else serial.extra
+    return [serial.sn, fleet.state(platform, serial), node.rid if node else "", extra]
+
+
+def _show_ranges(platform: Platform, model: Model) -> Response:
+    ranges = platform.fleet.ranges(model.id)
+    if not ranges:
+        return nothing(204)
+    shown = [
+        {name: getattr(one, name) for name in ("format", "length", "casing", "first", "last")}
+        for one in ranges
+    ]
+    return plain(json.dumps(shown), JSON)
+
+
+def _change_serials(request: Request, caller: Management, name: str) -> Response:
+    if request.media_type in JSON_TYPES:
+        return _add_ranges(request, caller, name)
+    if request.media_type == CSV_TYPE:
+        entries = [_entry(line, row) for line, row in request.rows()]
+    else:
+        _need_type(request, FORM_TYPE, CSV_TYPE, *JSON_TYPES)
+        form = request.form()
+        if form.is_true("delete") or form.is_true("remove"):
+            return _remove_listed(request, caller, name, form)
+        extra = fleet.remark(form.get("extra"), "extra")
+        entries = [(fleet.name(sn, "sn"), extra) for sn in form.all("sn")]
+    if not entries:
+        raise Malformed("no serial number given")
+    fleet.add(request.platform, _model(request, caller, name), entries)
+    return done()
+
+
+def _entry(line: int, row: list[str]) -> tuple[str, str]:
+    try:
+        if len(row) > 2:
+            raise Malformed("more than two columns")
+        extra = row[1] if len(row) == 2 else ""
+        return fleet.name(row[0], "sn"), fleet.remark(extra, "extra")
+    except Malformed as error:
+        raise Malformed(f"line {line}: {error.detail}") from error
+
+
+def _remove_listed(request: Request, caller: Management, name: str, form: Form) -> Response:
+    numbers = form.all("sn")
+    if not numbers:
+        raise Malformed("no serial number given")
+    model = _model(request, caller, name)
+    found = [fleet.remove(request.platform, model, sn) for sn in numbers]
+    if len(numbers) == 1 and not found[0]:
+        raise NotFound("no such serial number")
+    return done()
+
+
+def _remove_serials(request: Request, caller: Management, name: str) -> Response:
+    if not request.body:
+        raise Malformed("say which serial numbers to remove")
+    if request.media_type in JSON_TYPES:
+        return _remove_ranges(request, caller, name)
+    _need_type(request, CSV_TYPE, *JSON_TYPES)
+    rows = request.rows()
+    if not rows:
+        raise Malformed("no serial number given")
+    model = _model(request, caller, name)
+    for _, row in rows:
+        fleet.remove(request.platform, model, row[0])
+    return done()
+
+
+def _given_ranges(request: Request) -> list[Any]:
+    given = request.json()
+    ranges = given.get("ranges") if isinstance(given, dict) else None
+    if not isinstance(ranges, list) or not ranges:
+        raise Malformed("the body must be an object with a list of ranges")
+    return [fleet.parsed_range(one) for one in ranges]
+
+
+def _add_ranges(request: Request, caller: Management, name: str) -> Response:
+    new = _given_ranges(request)
+    model = _model(request, caller, name)
+    known = request.platform.fleet.ranges(model.id)
+    for position, one in enumerate(new):
+        if any(fleet.overlap(one, other) for other in [*known, *new[:position]]):
+            raise Conflict("a range overlaps another; none was added")
+    for one in new:
+        request.platform.fleet.add_range(model.id, one)
+    return done()
+
+
+def _remove_ranges(request: Request, caller: Management, name: str) -> Response:
+    given = _given_ranges(request)
+    model = _model(request, caller, name)
+    known = request.platform.fleet.ranges(model.id)
+    found = [next((k for k in known if fleet.same(k, one)), None) for one in given]
+    if None in found:
+        raise NotFound("no such range; none was removed")
+    for one in found:
+        assert one is not None
+        request.platform.fleet.remove_range(one)
+    return done()
+
+
+# --- one serial number -----------------------------------------------------
+
+
+def _visible(request: Request, caller: Management, model: Model, sn: str) -> Serial:
+    """A serial number, when the caller may see it."""
+    serial = fleet.existing(request.platform, model, sn)
+    if caller.is_guest and serial.enabled_by not in (None, caller.vendor.id):
+        raise NotFound("no such serial number")
+    return serial
+
+
+def _serial(request: Request, caller: Management, name: str, sn: str) -> Response:
+    show = request.query.get("show")
+    if show not in ("", "groups", "log"):
+        raise Malformed("show must be groups or log")
+    page = request.page()
+    model = _model(request, caller, name)
+    serial = _visible(request, caller, model, sn)
+    platform = request.platform
+    if show == "groups":
+        return _groups_with(request, model, "sn", sn, page)
+    if caller.is_guest and serial.enabled_by is None:
+        raise NotFound("no such serial number")
+    if show == "log":
+        return listed(platform.fleet.log(serial.id))
+    row = _serial_row(platform, caller, serial)[1:]
+    if row[0] == fleet.UNUSED:
+        return nothing(204)
+    if row[0] == fleet.ORPHAN:
+        raise Conflict("the client of the serial number was dropped")
+    return listed([row])
+
+
+async def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> Response:
+    form = _form(request)
+    enable, disable = form.is_true("enable"), form.is_true("disable")
+    owner, old = form.get("owner"), form.get("oldsn")
+    if enable == disable or (owner and old):
+        raise Malformed("enable=true (with owner or oldsn) or disable=true")
+    platform, model = request.platform, _model(request, caller, name)
+    serial = _visible(request, caller, model, sn)
+    if disable:
+        fleet.disable(platform, _mine(caller, serial))
+    elif owner:
+        rid: Any = await platform.finished(fleet.enable(platform, model, sn, caller.vendor, owner))
+        return plain(rid, CSV)
+    elif old:
+        source = _mine(caller, _visible(request, caller, model, old))
+        fleet.remap(platform, model, serial, source, caller.vendor)
+    else:
+        fleet.reenable(platform, _mine(caller, serial))
+    return done()
+
+
+def _mine(caller: Management, serial: Serial) -> Serial:
+    """A serial number whose client the caller may act on."""
+    if caller.is_guest and serial.enabled_by != caller.vendor.id:
+        raise NotFound("no such serial number")
+    return serial
+
+
+def _remove_serial(request: Request, caller: Management, name: str, sn: str) -> Response:
+    if not fleet.remove(request.platform, _model(request, caller, name), sn):
+        raise NotFound("no such serial number")
+    return done()
+
+
+# --- content ---------------------------------------------------------------
+
+
+def _content(platform: Platform, model: Model, name: str) -> Content:
+    content = platform.content.one(model.id, name)
+    if content is None:
+        raise NotFound("no such content")
+    return content
+
+
+def _usable(platform: Platform, model: Model, sn: str) -> list[Content]:
+    """Content that a serial number may use."""
+    mine = fleet.holders(platform, model, "sn", sn)
+    return [
+        content
+        for content in platform.content.all(model.id)
+        if not content.protected or mine & fleet.holders(platform, model, "content", content.name)
+    ]
+
+
+def _authorise(platform: Platform, model: Model, sn: str, content: Content) -> None:
+    if content.protected and not fleet.may_use(platform, model, sn, content.name):
+        raise Forbidden("the content is protected, and not for this serial number")
+
+
+def _facts(content: Content) -> list[object]:
+    return [content.type, content.size, content.updated, content.meta]
+
+
+def _content_model(
+    request: Request, caller: Management, name: str, otherwise: type[Exception]
+) -> Model:
+    """The model of a content call, or the error this call has for an unknown one."""
+    try:
+        return _model(request, caller, name)
+    except NotFound as error:
+        raise otherwise("no such vendor and model") from error
+
+
+def _contents(request: Request, caller: Management, name: str) -> Response:
+    sn = request.query.get("sn")
+    model = _content_model(request, caller, name, Malformed)
+    if sn:
+        _known_serial(request, model, sn)
+        return listed([[content.name] for content in _usable(request.platform, model, sn)])
+    return listed([[content.name] for content in request.platform.content.all(model.id)])
+
+
+def _known_serial(request: Request, model: Model, sn: str) -> None:
+    if fleet.find(request.platform, model, sn) is None:
+        raise Malformed("no such serial number")
+
+
+def _change_contents(request: Request, caller: Management, name: str) -> Response:
+    form = _form(request)
+    identifier = fleet.name(form.need("id"), "id")
+    if form.is_true("delete"):
+        return _remove_content(request, caller, name, identifier)
+    meta = fleet.remark(form.get("meta") or form.get("description"), "meta")
+    model = _model(request, caller, name)
+    platform = request.platform
+    if platform.content.one(model.id, identifier) is not None:
+        raise Conflict("there is content of that id")
+    platform.content.add(model.id, identifier, meta, form.is_true("protected"), platform.now())
+    return done()
+
+
+def _show_content(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    query, page = request.query, request.page()
+    sn, download = query.get("sn"), query.is_true("download")
+    missing = Forbidden if download else Malformed if sn else NotFound
+    model = _content_model(request, caller, name, missing)
+    platform = request.platform
+    if query.get("show") == "groups":
+        content = _content(platform, model, identifier)
+        return _groups_with(request, model, "content", content.name, page)
+    if sn:
+        _known_serial(request, model, sn)
+    content = _content(platform, model, identifier)
+    if sn:
+        _authorise(platform, model, sn, content)
+    if download:
+        return _blob(request, content)
+    flag = [] if sn else ["true" if content.protected else "false"]
+    return listed([[*_facts(content), *flag]])
+
+
+def _blob(request: Request, content: Content) -> Response:
+    if content.blob is None:
+        raise NotFound("nothing was uploaded yet")
+    blob, platform = content.blob, request.platform
+
+    async def pieces(first: int, last: int) -> AsyncIterator[bytes]:
+        position = first
+        while position <= last:
+            number, start = divmod(position, PIECE)
+            piece = platform.content.piece(blob, number)[start : start + last - position + 1]
+            if not piece:
+                return  # replaced meanwhile: the connection ends short, and the device asks again
+            yield piece
+            position += len(piece)
+
+    return ranged(request.headers.get("range"), content.size, content.type, pieces)
+
+
+async def _upload(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    platform = request.platform
+    content = _content(platform, _model(request, caller, name), identifier)
+    if content.blob is not None and platform.settings.strict_content_upload:
+        raise Conflict("the content has a blob")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > platform.settings.max_content_bytes:
+        raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
+    blob = platform.content.new_blob()
+    try:
+        size = await _receive(request, blob)
+    except BaseException:
+        platform.content.abandon(blob)
+        platform.remove_dropped()
+        raise
+    current = platform.content.one(content.model, content.name)
+    if current is None or current.id != content.id:
+        platform.content.abandon(blob)
+        raise NotFound("the content was removed meanwhile")
+    type = request.headers.get("content-type") or "application/octet-stream"
+    platform.content.set_blob(current, blob, type, size, platform.now())
+    platform.remove_dropped()
+    return done()
+
+
+async def _receive(request: Request, blob: int) -> int:
+    """Store a body piece by piece, each durable before the next is read."""
+    platform = request.platform
+    buffer, number, size = bytearray(), 0, 0
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        buffer += message.get("body", b"")
+        more = message.get("more_body", False)
+        while len(buffer) >= PIECE or (buffer and not more):
+            platform.content.add_piece(blob, number, bytes(buffer[:PIECE]))
+            size += len(buffer[:PIECE])
+            del buffer[:PIECE]
+            number += 1
+            await platform.committed()
+        if size + len(buffer) > platform.settings.max_content_bytes:
+            raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
+        if not more:
+            return size
+
+
+def _remove_content(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    model = _model(request, caller, name)
+    content = _content(request.platform, model, identifier)
+    request.platform.content.remove(content)
+    request.platform.fleet.remove_memberships(model.id, "content", identifier)
+    request.platform.remove_dropped()
+    return done()
+
+
+# --- groups ----------------------------------------------------------------
+
+
+def _groups_with(
+    request: Request, model: Model, type: str, member: str, page: tuple[int, int]
+) -> Response:
+    platform = request.platform
+    found = platform.fleet.groups_with(model.id, type, member, platform.clock(), *page)
+    return listed([[group] for _, group in found])
+
+
+def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
+    group = request.platform.fleet.group(model.id, name)
+    if group is None:
+        raise NotFound("no such group")
+    return group
+
+
+def _groups(request: Request, caller: Management, name: str) -> Response:
+    page = request.page()
+    return listed(request.platform.fleet.groups(_model(request, caller, name).id, *page))
+
+
+def _change_groups(request: Request, caller: Management, name: str) -> Response:
+    form = _form(request)
+    identifier = fleet.name(form.need("id"), "id")
+    if form.is_true("delete"):
+        return _remove_group(request, caller, name, identifier)
+    meta = fleet.remark(form.get("meta") or form.get("description"), "meta")
+    model = _model(request, caller, name)
+    if request.platform.fleet.group(model.id, identifier) is not None:
+        raise Conflict("there is a group of that id")
+    request.platform.fleet.add_group(model.id, identifier, meta)
+    return done()
+
+
+def _group(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    page, show = request.page(), request.query.get("show")
+    model = _model(request, caller, name)
+    number, meta = _group_of(request, model, identifier)
+    if show == "groups":
+        return _groups_with(request, model, "group", identifier, page)
+    platform = request.platform
+    return listed([[meta, platform.fleet.count_members(number, platform.clock())]])
+
+
+def _remove_group(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    model = _model(request, caller, name)
+    number, _ = _group_of(request, model, identifier)
+    request.platform.fleet.remove_group(model.id, identifier, number)
+    return done()
+
+
+def _members(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    query, (offset, limit) = request.query, request.page()
+    type, member = query.get("type"), query.get("id")
+    if type and type not in MEMBER_TYPES:
+        raise Malformed(f"type must be one of {', '.join(MEMBER_TYPES)}")
+    number, _ = _group_of(request, _model(request, caller, name), identifier)
+    if member:
+        offset, limit = 0, len(MEMBER_TYPES)
+    platform = request.platform
+    return listed(platform.fleet.members(number, platform.clock(), type, member, offset, limit))
+
+
+def _change_members(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    _need_type(request, FORM_TYPE, CSV_TYPE)
+    removing = False
+    if request.media_type == CSV_TYPE:
+        wanted = [_member(line, row) for line, row in request.rows()]
+    else:
+        form = request.form()
+        removing = form.is_true("delete")
+        rest = [form.get("expire"), form.get("meta")]
+        wanted = [_member(0, [form.get("type"), member, *rest]) for member in form.all("id")]
+    if not wanted:
+        raise Malformed("no member given")
+    model = _model(request, caller, name)
+    number, _ = _group_of(request, model, identifier)
+    if not removing and any((m.type, m.member) == ("group", identifier) for m in wanted):
+        raise Malformed("a group cannot hold itself")
+    for member in wanted:
+        if removing:
+            request.platform.fleet.remove_member(number, member.type, member.member)
+        else:
+            request.platform.fleet.set_member(model.id, number, member)
+    return done()
+
+
+def _member(line: int, row: list[str]) -> Member:
+    where = f"line {line}: " if line else ""
+    if len(row) < 2 or not row[1]:
+        raise Malformed(f"{where}a member has a type and an id")
+    if row[0] not in MEMBER_TYPES:
+        raise Malformed(f"{where}type must be one of {', '.join(MEMBER_TYPES)}")
+    expire = row[2] if len(row) > 2 and row[2] else "0"
+    if not (expire.isascii() and expire.isdigit() and len(expire) < 16):
+        raise Malformed(f"{where}expire must be a Unix time in seconds")
+    meta = fleet.remark(row[3] if len(row) > 3 else "", "meta")
+    return Member(row[0], fleet.name(row[1], "id"), int(expire), meta)
+
+
+def _remove_members(request: Request, caller: Management, name: str, identifier: str) -> Response:
+    if not request.body:
+        raise Malformed("say which members to remove")
+    _need_type(request, CSV_TYPE)
+    wanted = [_member(line, row[:2]) for line, row in request.rows()]
+    number, _ = _group_of(request, _model(request, caller, name), identifier)
+    for member in wanted:
+        request.platform.fleet.remove_member(number, member.type, member.member)
+    return done()
+
+
+# --- shares ----------------------------------------------------------------
+
+
+def _partner(request: Request, caller: Management, name: str, vendor: str) -> tuple[Model, Vendor]:
+    model = _model(request, caller, name)
+    partner = request.platform.fleet.vendor(vendor)
+    if partner is None:
+        raise NotFound("no such vendor")
+    return model, partner
+
+
+def _shares(request: Request, caller: Management, name: str) -> Response:
+    model = _model(request, caller, name)
+    return listed([[vendor] for vendor in request.platform.fleet.shared_with(model.id)])
+
+
+def _change_shares(request: Request, caller: Management, name: str) -> Response:
+    form = _form(request)
+    vendor = form.need("vendor")
+    if form.is_true("delete"):
+        return _remove_share(request, caller, name, vendor)
+    model, partner = _partner(request, caller, name, vendor)
+    if partner.id == caller.vendor.id:
+        raise Conflict("a vendor needs no share of its own model")
+    request.platform.fleet.share_model(model.id, partner.id)
+    return done()
+
+
+def _share(request: Request, caller: Management, name: str, vendor: str) -> Response:
+    model, partner = _partner(request, caller, name, vendor)
+    if not request.platform.fleet.is_shared(model.id, partner.id):
+        raise NotFound("the model is not shared with that vendor")
+    response = nothing(204)
+    response.headers["Content-Type"] = CSV
+    return response
+
+
+def _remove_share(request: Request, caller: Management, name: str, vendor: str) -> Response:
+    _share(request, caller, name, vendor)
+    model, partner = _partner(request, caller, name, vendor)
+    request.platform.fleet.unshare_model(model.id, partner.id)
+    return done()
+
+
+# --- the table -------------------------------------------------------------
+
+
+def _both(route: Route, shape: str) -> dict[Optional[str], Route]:
+    """The same with and without a slash at the end."""
+    return {shape: route, f"{shape}/" if shape else None: route}
+
+
+# By family, then by what follows it: "*" is a name, an empty part a slash at the end.
+_ROUTES: dict[tuple[str, ...], dict[Optional[str], Route]] = {
+    ("activate",): {None: Route({"POST": _activate}, "none")},
+    ("download",): {None: Route({"GET": _download}, "client")},
+    ("register",): {None: Route({"GET": _registered, "POST": _register}, "none")},
+    ("admin", "auth"): {
+        None: Route({"GET": _tokens, "POST": _change_tokens}, "vendor by key"),
+        "": Route({"GET": _tokens, "POST": _change_tokens}, "vendor by key"),
+        "*": Route({"GET": _token, "DELETE": _remove_token}, "vendor by key"),
+    },
+    ("manage", "model"): {
+        "": Route({"GET": _models, "POST": _change_models}, "vendor"),
+        "*": Route({"GET": _model_info, "PUT": _update_model, "DELETE": _remove_model}, "vendor"),
+        "*/": Route(
+            {"GET": _serials, "POST": _change_serials, "DELETE": _remove_serials}, "vendor"
+        ),
+        "*/*": Route({"GET": _serial, "POST": _act_on_serial, "DELETE": _remove_serial}, "vendor"),
+    },
+    ("manage", "content"): {
+        **_both(Route({"GET": _contents, "POST": _change_contents}, "vendor"), "*"),
+        "*/*": Route({"GET": _show_content, "POST": _upload, "DELETE": _remove_content}, "vendor"),
+    },
+    ("manage", "group"): {
+        **_both(Route({"GET": _groups, "POST": _change_groups}, "vendor"), "*"),
+        "*/*": Route({"GET": _group, "DELETE": _remove_group}, "vendor"),
+        "*/*/": Route(
+            {"GET": _members, "POST": _change_members, "DELETE": _remove_members}, "vendor"
+        ),
+    },
+    ("manage", "share"): {
+        **_both(Route({"GET": _shares, "POST": _change_shares}, "vendor"), "*"),
+        "*/*": Route({"GET": _share, "DELETE": _remove_share}, "vendor"),
+    },
+}
