@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from . import platform
+from . import platform, provisioning
 
-PARTS = {"platform": platform.run}
+PARTS = {"platform": platform.run, "provisioning": provisioning.run}
 
 
 def main():

@@ -572,7 +572,7 @@ def _read_whole(raw: Any) -> bytes:
             f"answer cut off: {raw.tell()} of {announced} bytes arrived"
         )
     chunked = raw.headers.get("Transfer-Encoding") is not None
-    if not content and raw.status == 200 and announced is None and not chunked:
+    if not content and raw.status in (200, 206) and announced is None and not chunked:
         raise urllib3.exceptions.ProtocolError("answer cut off within its headers")
     return content
 

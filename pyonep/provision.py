@@ -656,6 +656,8 @@ class Provision:
             file.truncate()
         for piece in onephttp.pieces(raw, _PIECE):
             file.write(piece)
+        if total is None and "Transfer-Encoding" not in raw.headers:
+            raise ProvisionConnectionError("the answer was cut off within its headers")
         if total is not None and file.tell() < total:
             raise ProvisionConnectionError(f"{file.tell()} of {total} bytes arrived")
         return self._downloaded(path, raw)
@@ -666,8 +668,8 @@ class Provision:
         if have:
             headers["Range"] = f"bytes={have}-"
         raw = self.onephttp.begin("GET", path, None, headers, self.onephttp.httptimeout)
-        content_range = raw.headers.get("Content-Range", "")
-        length = content_range.rpartition("/")[2] or raw.headers.get("Content-Length", "")
+        name = "Content-Length" if raw.status == 200 else "Content-Range"
+        length = raw.headers.get(name, "").rpartition("/")[2]
         return raw, int(length) if length.isdigit() else None
 
     def _downloaded(self, path: str, raw: Any) -> ProvisionResponse:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import struct
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -132,3 +135,121 @@ def free_port():
     """A port nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+class Proxy:
+    """A TCP proxy in front of a port, through which the network misbehaves as told.
+
+    Attributes of the network, each for connections made from then on and most of them
+    for those that are open as well:
+
+    - ``latency``: seconds each piece takes, in either direction.
+    - ``down``: connections are refused (reset at once).
+    - ``hang``: connections are accepted, and nothing goes through.
+    - ``swallow``: requests go through, the answer is lost and the connection cut.
+    - ``cut_after``: bytes of answers after which the connection is cut, once.
+    - ``reset``: cuts are resets instead of clean ends.
+    """
+
+    def __init__(self, port):
+        self.target = port
+        self.latency = 0.0
+        self.down = self.hang = self.swallow = self.reset = False
+        self.cut_after = None
+        self.cut_request_after = None
+        self.faults = 0
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self.connection = {"host": "127.0.0.1", "port": self.port, "https": False}
+        self._open = set()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+
+    def __enter__(self):
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
+
+    def cut(self):
+        """Cut all connections that are open."""
+        with self._lock:
+            for one in list(self._open):
+                self._end(one)
+
+    def _end(self, one):
+        if self.reset:
+            linger = struct.pack("ii", 1, 0)
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+        self._open.discard(one)
+
+    def _accept(self):
+        while True:
+            try:
+                ours, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self.down:
+                self.faults += 1
+                self._end(ours)
+                continue
+            try:
+                theirs = socket.create_connection(("127.0.0.1", self.target), timeout=10)
+            except OSError:
+                self.faults += 1
+                self._end(ours)
+                continue
+            with self._lock:
+                self._open.update((ours, theirs))
+            for one, other, is_answer in ((ours, theirs, False), (theirs, ours, True)):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                thread = threading.Thread(
+                    target=self._pump, args=(one, other, is_answer), daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, source, sink, is_answer):
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                piece = source.recv(65536)
+                if not piece:
+                    break
+                if self.latency:
+                    time.sleep(self.latency)
+                while self.hang:
+                    time.sleep(0.005)
+                if is_answer and self.swallow:
+                    self.faults += 1
+                    break
+                piece, last = self._measured(piece, is_answer)
+                sink.sendall(piece)
+                if last:
+                    self.faults += 1
+                    break
+        with self._lock:
+            for one in (source, sink):
+                self._end(one)
+
+    def _measured(self, piece, is_answer):
+        """As much of a piece as goes through before the next cut."""
+        name = "cut_after" if is_answer else "cut_request_after"
+        left = getattr(self, name)
+        if left is None:
+            return piece, False
+        if len(piece) < left:
+            setattr(self, name, left - len(piece))
+            return piece, False
+        setattr(self, name, None)
+        return piece[:left], True
