@@ -130,9 +130,10 @@ def firmware(table, p, account, pid, size):
     device = p.serialnumber_reenable(cik, MODEL, "SN-0000000") and p.serialnumber_activate(
         MODEL, "SN-0000000", name
     )
+    sink = Sink()
     for what, work in (
         ("upload", lambda: p.content_upload(cik, MODEL, "fw", Pattern(size), "a/b")),
-        ("download", lambda: p.content_download(device.body, name, MODEL, "fw", Sink())),
+        ("download", lambda: p.content_download(device.body, name, MODEL, "fw", sink)),
     ):
         with Peak(pid) as platform, Peak("self") as client:
             start = time.perf_counter()
@@ -143,6 +144,7 @@ def firmware(table, p, account, pid, size):
             grown = peak.megabytes()
             figure = f"+{grown:.0f} MB"
             table.row(f"{label}: memory, {side}", figure, "<= 50 MiB", grown <= 52.4)
+    assert sink.size == size
 
 
 def run(quick=False):
