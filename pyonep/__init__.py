@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from . import exceptions, onep, provision
+from . import datastore, exceptions, onep, provision
 from .onep import DeferredRequests, OnepV1
 from .provision import Provision
 from .version import __version__
@@ -22,6 +22,7 @@ __all__ = [
     "OnepV1",
     "Provision",
     "__version__",
+    "datastore",
     "exceptions",
     "onep",
     "onep_exceptions",

@@ -7,6 +7,7 @@
     ├── JsonRPCResponseException     it went out, and no complete answer came
     ├── JsonStringException          a value that JSON cannot carry; nothing was sent
     ├── OnePlatformException         the platform refused the request, or its answer makes no sense
+    ├── SpoolError                   the file of a Datastore cannot be used
     ├── ProvisionException           a provisioning call was answered with 400 or more
     └── ProvisionTransportError      a provisioning request or its answer was lost
         ├── ProvisionConnectionError     also a requests ConnectionError
@@ -42,6 +43,7 @@ __all__ = [
     "ProvisionException",
     "ProvisionTimeout",
     "ProvisionTransportError",
+    "SpoolError",
 ]
 
 
@@ -76,6 +78,8 @@ class OnePlatformException(OneException):
 
     Attributes:
         code (int | None): Code of the platform's error object, e.g. 401.
+        retry_after (float | None): Seconds after which the platform, or a proxy in front of it,
+            wants to be asked again.
         answers (list): The answers that did come, as
             ``[(call, isok, response), ...]``; empty when there were none.
     """
@@ -83,7 +87,12 @@ class OnePlatformException(OneException):
     def __init__(self, *args: Any, code: int | None = None, answers: Any = ()) -> None:
         super().__init__(*args)
         self.code = code
+        self.retry_after: float | None = None
         self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)
+
+
+class SpoolError(OneException):
+    """The spool of a Datastore is in use by another process, or cannot be opened."""
 
 
 class ProvisionException(OneException):

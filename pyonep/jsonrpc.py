@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 try:
@@ -25,6 +27,21 @@ _LONGEST_WAIT = 300_000.0
 # --- JSON ------------------------------------------------------------------
 
 
+def dumps(value: Any) -> str:
+    """Write a value as JSON.
+
+    Raises:
+        ValueError, TypeError, OverflowError, RecursionError: It is none.
+    """
+    text: str = json.dumps(value, allow_nan=False, **_DUMP_OPTIONS)
+    return text
+
+
+def loads(text: str) -> Any:
+    """Read JSON."""
+    return json.loads(text)
+
+
 def encode(request: Any) -> str:
     """Write a request as JSON.
 
@@ -32,8 +49,7 @@ def encode(request: Any) -> str:
         JsonStringException: It holds what JSON cannot carry; says in which call.
     """
     try:
-        text: str = json.dumps(request, allow_nan=False, **_DUMP_OPTIONS)
-        return text
+        return dumps(request)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise JsonStringException(_not_json(request.get("calls"), error)) from error
 
@@ -65,7 +81,7 @@ def check(method: str, arguments: Any) -> None:
     if _is_plain(arguments):
         return
     try:
-        json.dumps(arguments, allow_nan=False, **_DUMP_OPTIONS)
+        dumps(arguments)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise JsonStringException(
             f"{method}: an argument is not JSON (numbers must be finite, everything else "
@@ -108,6 +124,19 @@ def decode(status: str, content: bytes) -> Any:
 
 
 # --- answers ---------------------------------------------------------------
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds from a ``Retry-After`` header, which is a number or a date."""
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
 
 
 def wait_milliseconds(call: Call) -> float:

@@ -255,8 +255,14 @@ class OnepV1:
         if log.isEnabledFor(logging.DEBUG):
             secrets = secrets_of(auth)
             log.debug("calls: %s", redact(repr(callrequests), *secrets))
-        status, content = self._exchange(body, self._timeout(callrequests, notimeout), auth)
-        triples = jsonrpc.sort_out(callrequests, jsonrpc.decode(status, content), secrets_of(auth))
+        raw, content = self._exchange(body, self._timeout(callrequests, notimeout), auth)
+        status = f"HTTP {raw.status} {raw.reason or ''}".strip()
+        try:
+            answer = jsonrpc.decode(status, content)
+            triples = jsonrpc.sort_out(callrequests, answer, secrets_of(auth))
+        except OnePlatformException as error:
+            error.retry_after = jsonrpc.retry_after(raw.headers)
+            raise
         if returnreq:
             return triples
         return triples[0][1:] if triples else (True, "ok")
@@ -271,15 +277,14 @@ class OnepV1:
             return None
         return limit + max(waits, default=0.0) / 1000
 
-    def _exchange(self, body: str, timeout: float | None, auth: Auth) -> tuple[str, bytes]:
+    def _exchange(self, body: str, timeout: float | None, auth: Auth) -> tuple[Any, bytes]:
         try:
-            raw, content = self.onephttp.exchange("POST", self.url, body, None, timeout)
+            return self.onephttp.exchange("POST", self.url, body, None, timeout)
         except requests.exceptions.RequestException as error:
             text = redact(error, *secrets_of(auth))
             if onephttp.request_went_out(error):
                 raise JsonRPCResponseException(f"no complete answer: {text}") from error
             raise JsonRPCRequestException(f"request not sent: {text}") from error
-        return f"HTTP {raw.status} {raw.reason or ''}".strip(), content
 
     # --- the connection ---
 
