@@ -356,7 +356,7 @@ class Datastore:
                 if outcome.temporary is not None:
                     raise OnePlatformException(f"the platform answers {outcome.temporary}")
         except Exception as error:
-            return self._failed(error, live)
+            return self._failed(error, live, with_live)
         self._succeeded()
         return None
 
@@ -374,7 +374,7 @@ class Datastore:
         """What goes into the next request."""
         now = self._sender.platform_time()
         with self._lock:
-            live = [p for p in self._buffer.live() if p.sent is None] if with_live else []
+            live = self._fresh() if with_live else []
             live = live[: self._limit]
             left = self._limit - len(live)
             recorded = _within(self._buffer.recorded(left), self._config["request_bytes"])
@@ -400,15 +400,16 @@ class Datastore:
         self._halted = False
         self._counts.last_success = time.time()
 
-    def _failed(self, error: Exception, live: list[Point]) -> float:
+    def _failed(self, error: Exception, live: list[Point], with_live: bool) -> float:
         """Keep the points, note the error, and say when to try again."""
         text = redact(f"{type(error).__name__}: {error}", *secrets_of(self._auth))
         self._counts.last_error = text
         log.warning("not sent, kept: %s", text)
         code = error.code if isinstance(error, OnePlatformException) else None
-        if isinstance(error, JsonRPCRequestException) or code in (400, 401):
-            # It was not carried out, so that nothing has to be asked after.
-            self._not_sent(live)
+        if not live and with_live:
+            self._not_sent(self._fresh())  # it did not come to sending them
+        elif isinstance(error, JsonRPCRequestException) or code in (400, 401):
+            self._not_sent(live)  # not carried out: nothing has to be asked after
         self._tell(self._on_error, error)
         if code == 401:
             self._halted = True
@@ -418,7 +419,12 @@ class Datastore:
         self._counts.retried += 1
         return self._backoff.failed(getattr(error, "retry_after", None))
 
+    def _fresh(self) -> list[Point]:
+        with self._lock:
+            return [point for point in self._buffer.live() if point.sent is None]
+
     def _not_sent(self, live: list[Point]) -> None:
+        """Live values missed their moment: they are recorded later, under their own time."""
         with self._lock:
             self._buffer.to_recorded([point.number for point in live])
 

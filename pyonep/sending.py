@@ -196,7 +196,7 @@ class Sender:
             options = {"starttime": start, "limit": 1000, "sort": "desc"}
             self.client.read(self._auth, {"alias": point.alias}, options, defer=True)
         for point, (_, isok, found) in zip(points, self.client.send_deferred(self._auth)):
-            if isok and self._has_arrived(point, found):
+            if isok and isinstance(found, list) and self._has_arrived(point, found):
                 outcome.written.append(point)
             else:
                 outcome.to_recorded.append(point)

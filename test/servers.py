@@ -213,7 +213,8 @@ class Proxy:
             with self._lock:
                 self._open.update((ours, theirs))
             for one, other, is_answer in ((ours, theirs, False), (theirs, ours, True)):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with contextlib.suppress(OSError):  # it may be cut by now
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 thread = threading.Thread(
                     target=self._pump, args=(one, other, is_answer), daemon=True
                 )

@@ -750,13 +750,13 @@ def test_a_damaged_spool_is_set_aside(stores, spool, damage):
         else:
             file.seek(4096 * 3)
             file.write(os.urandom(4096 * 5))
-    content = open(spool, "rb").read()
+    with open(spool, "rb") as file:
+        content = file.read()
     with pytest.warns(RuntimeWarning, match="is damaged .* was moved to"):
         store = stores(spool=spool)
-    (aside,) = [
-        name for name in os.listdir(os.path.dirname(spool)) if re.search(r"\.damaged-\d+$", name)
-    ]
-    with open(os.path.join(os.path.dirname(spool), aside), "rb") as file:
+    folder = os.path.dirname(spool)
+    (aside,) = [name for name in os.listdir(folder) if re.search(r"[.]damaged-[0-9]+$", name)]
+    with open(os.path.join(folder, aside), "rb") as file:
         assert file.read() == content
     assert store.write("a", 1) and store.flush(10)
 
@@ -831,7 +831,7 @@ def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path):
 
         store = make()
         store.start()
-        for step in range(250):
+        for _step in range(250):
             action = dice.random()
             alias = dice.choice(aliases)
             if action < 0.35:
@@ -904,7 +904,7 @@ def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path):
         later = [v for v in live if v > value and live[v] == live[value] and v in found]
         assert later, value
     assert sorted(rejected) == sorted(bad)
-    print(
+    print(  # noqa: T201
         f"seed {seed}: {len(recorded)} recorded and {len(live)} live points over {faults} faults, "
         f"{statistics.retried} retries"
     )
