@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from . import platform, provisioning
+from . import datastore, platform, provisioning
 
-PARTS = {"platform": platform.run, "provisioning": provisioning.run}
+PARTS = {
+    "platform": platform.run,
+    "provisioning": provisioning.run,
+    "datastore": datastore.run,
+}
 
 
 def main():

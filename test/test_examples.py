@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def code(page):
+    """The Python blocks of a page."""
+    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
 
 
 def run(*command, **kwargs):
@@ -46,9 +52,7 @@ def test_get_info_explains_each_error(platform):
     assert done.returncode == 1 and "is the CIK right?" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "block", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-)
-def test_code_in_the_readme(block):
+@pytest.mark.parametrize("block", [block for page in PAGES for block in code(page)])
+def test_code_in_the_pages(block):
     done = run("-c", block)
     assert (done.stderr, done.returncode) == ("", 0)

@@ -10,7 +10,8 @@ import pytest
 from servers import Recorder
 
 import pyonep
-from pyonep import onep, onephttp
+from pyonep import datastore, onep, onephttp
+from pyonep.datastore import Datastore
 
 SIGNATURES = json.loads((Path(__file__).parent / "data" / "signatures.json").read_text("utf-8"))
 CIK = "a" * 40
@@ -202,6 +203,39 @@ def test_provision_constructor_forms(form):
 def test_provision_endpoint(given, host, https):
     http = pyonep.Provision(**given).onephttp
     assert (http.host, http.https) == (host, https)
+
+
+DATASTORE = [
+    (name.rsplit(".", 1)[1], form)
+    for name, forms in SIGNATURES["methods"].items()
+    if name.startswith("pyonep.datastore.Datastore.")
+    for form in forms
+]
+
+
+@pytest.mark.parametrize(("method", "form"), DATASTORE, ids=[m for m, _ in DATASTORE])
+def test_datastore_form(server, method, form):
+    connection = {**server.connection, "timeout": 5}
+    values = {"cik": CIK, "interval": 1, "config": {}, "transport": connection}
+    values.update({"value": 1, "entries": [[1, 2]], "format": "float", "commentstr": "x"})
+    names = [p[0] for p in form["parameters"]]
+    given = {p[0]: values.get(p[0], p[0] if len(p) == 1 else p[1]) for p in form["parameters"]}
+    assert list(given) == names
+    if method == "__init__":
+        for store in (Datastore(*given.values()), Datastore(**given)):
+            assert store.write("x", 1) and store.flush(5)
+            store.close()
+        return
+    store = Datastore(CIK, 1, transport=connection)
+    getattr(store, method)(*given.values())
+    getattr(store, method)(**given)
+    store.close()
+
+
+def test_datastore_dicts():
+    for name in ("datastore_config", "transport_config"):
+        old = SIGNATURES["module_constants"]["pyonep.datastore"][-1]["names"][name]
+        assert set(old) <= set(getattr(datastore, name))
 
 
 def test_both_names_of_one_argument_are_refused():
