@@ -77,6 +77,9 @@ class Buffer(Protocol):
     def last(self) -> int:
         """Number of the point that was accepted last."""
 
+    def last_recorded(self) -> dict[str, int]:
+        """Number of the last point with a time of its own, by alias."""
+
     def close(self) -> None:
         """Give up files."""
 
@@ -153,6 +156,9 @@ class MemoryBuffer:
 
     def last(self) -> int:
         return self._next
+
+    def last_recorded(self) -> dict[str, int]:
+        return {point.alias: number for number, point in self._points.items()}
 
     def close(self) -> None:
         pass
@@ -301,6 +307,10 @@ class SpoolBuffer:
     def oldest(self) -> Point | None:
         found = self._points("number = (SELECT min(number) FROM points)")
         return found[0] if found else None
+
+    def last_recorded(self) -> dict[str, int]:
+        sql = "SELECT alias, max(number) FROM points WHERE live = 0 GROUP BY alias"
+        return dict(self._database.execute(sql).fetchall())
 
     def last(self) -> int:
         return int(self._one("SELECT coalesce(max(number), 0) FROM points")[0])

@@ -179,6 +179,8 @@ class Datastore:
         self._halted = False
         self._start_again = False
         self._unknown: dict[str, float] = {}
+        # Aliases with a live value that missed its moment -> its number, while it waits.
+        self._missed = self._buffer.last_recorded()
         self._cache: OrderedDict[str, tuple[float, int, list[Any]]] = OrderedDict()
 
     def _after_fork(self) -> None:
@@ -374,8 +376,11 @@ class Datastore:
         """What goes into the next request."""
         now = self._sender.platform_time()
         with self._lock:
-            live = self._fresh() if with_live else []
-            live = live[: self._limit]
+            live = self._fresh()[: self._limit] if with_live else []
+            # The platform keeps one point per second: written live, a value would be replaced
+            # by an older one of the same second that is recorded after it.
+            self._not_sent([point for point in live if point.alias in self._missed])
+            live = [point for point in live if point.alias not in self._missed]
             left = self._limit - len(live)
             recorded = _within(self._buffer.recorded(left), self._config["request_bytes"])
             self._buffer.sending([p.number for p in live], now)
@@ -386,7 +391,10 @@ class Datastore:
         with self._changed:
             done = [*outcome.written, *(point for point, _ in outcome.rejected)]
             self._buffer.remove([point.number for point in done])
-            self._buffer.to_recorded([point.number for point in outcome.to_recorded])
+            for point in done:
+                if self._missed.get(point.alias) == point.number:
+                    del self._missed[point.alias]
+            self._not_sent(outcome.to_recorded)
             self._counts.sent += len(outcome.written)
             self._counts.rejected += len(outcome.rejected)
             until = time.monotonic() + _UNKNOWN_FOR
@@ -427,6 +435,7 @@ class Datastore:
         """Live values missed their moment: they are recorded later, under their own time."""
         with self._lock:
             self._buffer.to_recorded([point.number for point in live])
+            self._missed.update((point.alias, point.number) for point in live)
 
     # --- reports ---
 
@@ -487,9 +496,11 @@ class Datastore:
                 self._flush_once()
 
     def _flush_once(self) -> None:
-        """Send the live values there are, and all that is recorded."""
+        """Send what waits now; what comes meanwhile waits for the next flush."""
         with_live = True
-        while not self._stopping:
+        with self._lock:
+            target = self._buffer.last()
+        while not self._stopping and not self._is_sent(target):
             with self._sending:
                 delay = self._attempt(with_live)
             if delay == _NEVER:
@@ -499,10 +510,6 @@ class Datastore:
                     self._changed.wait_for(lambda: self._stopping, delay)
                 continue
             with_live = False
-            with self._lock:
-                unsure = any(point.sent is not None for point in self._buffer.live())
-                if not unsure and not self._buffer.recorded(1):
-                    return
 
     def isThreadAlive(self) -> bool:
         """Whether the flushing thread runs."""

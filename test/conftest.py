@@ -108,6 +108,20 @@ def timed_o(timed):
     client.close()
 
 
+FAULTS = pytest.StashKey()
+
+
+@pytest.fixture
+def survived(request):
+    """Takes lines for the end of the report: what a test with faults went through."""
+    return request.config.stash.setdefault(FAULTS, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(FAULTS, []):
+        terminalreporter.write_line(f"faults survived: {line}")
+
+
 def dataport(o, auth, format="float", alias=None, **description):
     """Make a dataport; return its RID."""
     isok, rid = o.create(auth, "dataport", {"format": format, **description})

@@ -21,7 +21,7 @@ from servers import Proxy, Recorder, Socket, free_port, results, saying
 
 from pyonep import onep
 from pyonep.backoff import Backoff
-from pyonep.datastore import Datastore, datastore_config, transport_config
+from pyonep.datastore import Datastore, _open, datastore_config, transport_config
 from pyonep.exceptions import JsonStringException, OnePlatformException, SpoolError
 from pyonep.server import LocalPlatform
 
@@ -552,6 +552,21 @@ def test_backoff():
     assert backoff.failed() >= 30
 
 
+def test_a_later_value_is_not_replaced_by_one_that_missed_its_moment(proxied):
+    stores, proxy = proxied
+    store = stores.through()
+    store.flush(10)
+    while time.time() % 1 > 0.3:  # all of it within one second
+        time.sleep(0.01)
+    proxy.down = True
+    store.write("a", 1)
+    store.flush(0.05)
+    proxy.down = False
+    store.write("a", 2)
+    assert store.flush(10)
+    assert stores.values("a") == [2]
+
+
 # --- reading ---
 
 
@@ -661,6 +676,28 @@ def test_after_a_fork(stores):
     done = script(text, stores.cik, stores.platform.port, *filter(None, [stores.spool]))
     assert (done.returncode, done.stderr) == (0, "")
     assert stores.values("a") == [1] and stores.values("b") == [5]
+
+
+def test_a_clock_that_jumps(stores):
+    """Live values get the platform's time whatever our clock says, and waiting goes on."""
+    text = """
+    real, shift = time.time, 0
+    time.time = lambda: real() + shift
+    store.start()
+    for alias, shift in (("a", 0), ("b", 86400), ("c", -86400)):
+        assert store.write(alias, 1)
+        assert store.flush(10)
+    shift = 0
+    assert store.record("a", [[-100, 2]])
+    shift = 10**6
+    assert store.flush(10)
+    """
+    done = script(text, stores.cik, stores.platform.port, *filter(None, [stores.spool]))
+    assert (done.returncode, done.stderr) == (0, "")
+    now = time.time()
+    for alias in "abc":
+        assert abs(stores.points(alias)[-1][0] - now) < 30
+    assert abs(stores.points("a")[0][0] - (now - 100)) < 30
 
 
 # --- the spool ---
@@ -801,7 +838,7 @@ def test_a_value_in_flight_when_the_process_died(platform, device, spool):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path):
+def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path, survived):
     """Random writes, records and flushes while the network, the platform and we ourselves fail."""
     import random
 
@@ -878,6 +915,7 @@ def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path):
                 store._end_thread()  # as if killed: nothing is flushed
                 store._buffer.close()
                 store._closed = True
+                _open.discard(store)
                 store = make()
                 store.start()
                 faults += 1
@@ -904,8 +942,9 @@ def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path):
         later = [v for v in live if v > value and live[v] == live[value] and v in found]
         assert later, value
     assert sorted(rejected) == sorted(bad)
-    print(  # noqa: T201
-        f"seed {seed}: {len(recorded)} recorded and {len(live)} live points over {faults} faults, "
-        f"{statistics.retried} retries"
+    kind = "memory" if stores.spool is None else "spool"
+    survived(
+        f"{kind}, seed {seed}: {len(recorded)} recorded and {len(live)} live points over "
+        f"{faults} faults, {statistics.retried} retries"
     )
     assert faults >= 5 and len(recorded) > 500
