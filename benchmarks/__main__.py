@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from . import datastore, platform, provisioning
+from . import client, datastore, platform, provisioning
 
 PARTS = {
+    "client": client.run,
     "platform": platform.run,
     "provisioning": provisioning.run,
     "datastore": datastore.run,
