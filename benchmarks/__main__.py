@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from . import client, datastore, platform, provisioning
+from . import client, datastore, latency, platform, provisioning
 
 PARTS = {
     "client": client.run,
+    "latency": latency.run,
     "platform": platform.run,
     "provisioning": provisioning.run,
     "datastore": datastore.run,

@@ -8,6 +8,7 @@ import socket
 import statistics
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -122,3 +123,21 @@ class Table:
         mark = {True: "yes", False: "NO", None: ""}[reached]
         self.rows.append((work, figure, target, mark))
         print(f"{work:<58} {figure:>22}   {target:<14} {mark}", flush=True)
+
+
+def plot(name, draw):
+    """Have ``draw(axes)`` fill a picture in ``docs/``; without matplotlib there is none."""
+    try:
+        import matplotlib
+    except ImportError:
+        print(f"(no {name}: pip install matplotlib)")
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    draw(axes)
+    path = Path(__file__).parent.parent / "docs" / name
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+    print(f"(drawn: {path})")

@@ -22,6 +22,8 @@ Triple = tuple[Call, bool, Any]
 
 _DEFAULT_WAIT = 30_000.0  # milliseconds, the platform's own default
 _LONGEST_WAIT = 300_000.0
+_SCALARS = frozenset({str, int, bool, type(None)})
+_SHORT = 16  # longer lists are encoded to see whether they are JSON: that runs in C
 
 
 # --- JSON ------------------------------------------------------------------
@@ -91,16 +93,25 @@ def check(method: str, arguments: Any) -> None:
 
 def _is_plain(value: Any) -> bool:
     """Whether a value certainly is JSON; much cheaper than encoding it."""
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return True
-    if kind is float:
-        return math.isfinite(value)
-    if kind is list:
-        return len(value) < 16 and all(_is_plain(item) for item in value)
-    return kind is dict and all(
-        type(name) is str and _is_plain(item) for name, item in value.items()
-    )
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind in _SCALARS:
+            continue
+        if kind is float:
+            if not math.isfinite(item):
+                return False
+        elif kind is list and len(item) < _SHORT:
+            stack.extend(item)
+        elif kind is dict:
+            for name, inner in item.items():
+                if type(name) is not str:
+                    return False
+                stack.append(inner)
+        else:
+            return False
+    return True
 
 
 def decode(status: str, content: bytes) -> Any:

@@ -224,7 +224,7 @@ class OnepV1:
         """Call a procedure, or keep the call when `defer` is true."""
         if defer:
             jsonrpc.check(method, arg)
-            self.deferred.add(auth, method, arg, notimeout=notimeout)
+            self.deferred.add(auth, method, arg, notimeout)
             return True
         calls = self._composeCalls([(method, arg)])
         # Subclasses written for releases before 0.11 know no such argument.

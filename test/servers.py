@@ -223,6 +223,8 @@ class Proxy:
 
     def _pump(self, source, sink, is_answer):
         with contextlib.suppress(OSError, ValueError):
+            if not is_answer and self.latency:
+                time.sleep(2 * self.latency)  # the handshake of the connection
             while True:
                 piece = source.recv(65536)
                 if not piece:
