@@ -231,6 +231,9 @@ class Proxy:
                     break
                 if self.latency:
                     time.sleep(self.latency)
+                    # What was sent right behind it arrives right behind it.
+                    with contextlib.suppress(BlockingIOError):
+                        piece += source.recv(1 << 20, socket.MSG_DONTWAIT)
                 while self.hang:
                     time.sleep(0.005)
                 if is_answer and self.swallow:
