@@ -259,6 +259,18 @@ def _big():
     return {"auth": {"cik": CIK}, "calls": [call]}
 
 
+def safety(table, port):
+    """What accepting old keywords costs a modern call."""
+    o = Rivals(port).kept
+    bare = OnepV1.read.__wrapped__
+
+    works = {"accepting": lambda: o.read(CIK, *READ), "bare": lambda: bare(o, CIK, *READ)}
+    times = microseconds(works, 2000)
+    ratio = times["accepting"] / times["bare"]
+    figure = f"{times['accepting']:,.0f} us  {ratio:.2f}"
+    table.row("a method that accepts old keywords, of one that does not", figure, "", None)
+
+
 def over_tls(table, folder):
     certificate = str(Path(folder) / "cert.pem")
     subprocess.run(
@@ -362,6 +374,7 @@ def run(quick=False):
         port = server.recv()
         plain = one_call(table, port)
         batches(table, port)
+        safety(table, port)
         tls = over_tls(table, folder)
         importing(table)
         memory_of_many(table, port)

@@ -9,13 +9,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
+from typing import TYPE_CHECKING, Any
 
-from . import datastore, exceptions, onep, provision
+from . import exceptions, onep
 from .onep import DeferredRequests, OnepV1
-from .provision import Provision
 from .version import __version__
+
+if TYPE_CHECKING:
+    from . import datastore, provision
+    from .provision import Provision
 
 __all__ = [
     "DeferredRequests",
@@ -37,3 +42,14 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 # new package name, and those import this one.
 onep_exceptions = exceptions
 sys.modules[__name__ + ".onep_exceptions"] = exceptions
+
+# Imported when first asked for, so that a script that only reads and writes starts
+# as quickly as requests itself.
+_LATER = {"Provision": "provision", "datastore": "datastore", "provision": "provision"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_LATER[name]}", __name__)
+    return module if name == _LATER[name] else getattr(module, name)

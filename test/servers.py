@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import struct
 import threading
@@ -232,8 +233,8 @@ class Proxy:
                 if self.latency:
                     time.sleep(self.latency)
                     # What was sent right behind it arrives right behind it.
-                    with contextlib.suppress(BlockingIOError):
-                        piece += source.recv(1 << 20, socket.MSG_DONTWAIT)
+                    while select.select([source], [], [], 0)[0] and (more := source.recv(65536)):
+                        piece += more
                 while self.hang:
                     time.sleep(0.005)
                 if is_answer and self.swallow:

@@ -332,6 +332,14 @@ def test_no_proxy_is_honoured(monkeypatch, o, cik):
     assert fresh.lookup(cik, "alias", "")[0]
 
 
+def test_netrc_is_honoured(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Recorder() as server:
+        onep.OnepV1(**server.connection).info(CIK, X)
+        assert server.requests[0][2]["Authorization"] == "Basic bWU6c2VjcmV0"
+
+
 @pytest.fixture
 def tls(tmp_path):
     """A recorder over TLS with a certificate of its own, and the path of that."""

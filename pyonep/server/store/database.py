@@ -181,7 +181,7 @@ def _settings(synchronous: str) -> Callable[[Any, Any], None]:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA cache_size = -32768")
 
     return on_connect
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -175,9 +176,16 @@ class Node:
     key_expires: Optional[float] = None
 
 
+@lru_cache(maxsize=4096)
+def _description(text: str) -> dict[str, Any]:
+    """A description; equal ones are shared, so nobody may change one."""
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 def _node(row: Any) -> Node:
     values = list(row)
-    values[4] = json.loads(row[4])
+    values[4] = _description(row[4])
     return Node(*values)
 
 

@@ -229,7 +229,12 @@ class SeriesStore:
 
     def newest(self, resource: int) -> Point | None:
         """The point with the highest time."""
-        return self._summary(resource).newest
+        summary = self._summaries.get(resource)
+        if summary is not None:
+            return summary.newest
+        # No need to count what is only read.
+        found = self._db.one(_NEWEST, s=resource)
+        return Point(*found) if found else None
 
     def between(
         self, resource: int, low: int, high: int, limit: int, ascending: bool
