@@ -22,6 +22,7 @@ Triple = tuple[Call, bool, Any]
 
 _DEFAULT_WAIT = 30_000.0  # milliseconds, the platform's own default
 _LONGEST_WAIT = 300_000.0
+_IDS = frozenset({int, str, float})
 _SCALARS = frozenset({str, int, bool, type(None)})
 _SHORT = 16  # longer lists are encoded to see whether they are JSON: that runs in C
 
@@ -192,25 +193,21 @@ def _match(
     errors: list[Any] = []
     strange: list[str] = []
     for answer in answers:
-        if not isinstance(answer, dict):
+        number = answer.get("id") if type(answer) is dict else None
+        fits = type(number) in _IDS and number in expected and number not in found
+        if fits and "status" in answer:
+            status = answer["status"]
+            isok = status == "ok"
+            found[number] = (isok, answer.get("result", "ok") if isok else status)
+        elif type(answer) is not dict:
             strange.append(f"{answer!r} instead of an object")
-            continue
-        number = answer.get("id")
-        if "error" in answer and "status" not in answer:
+        elif "error" in answer and "status" not in answer:
             errors.append(answer["error"])
-        elif isinstance(number, (list, dict, bool)) or number not in expected or number in found:
-            strange.append(f"id {number!r}" if "id" in answer else "without an id")
-        elif "status" not in answer:
+        elif fits:
             strange.append(f"id {number!r}, without a status")
         else:
-            found[number] = _result(answer)
+            strange.append(f"id {number!r}" if "id" in answer else "without an id")
     return found, errors, strange
-
-
-def _result(answer: dict[str, Any]) -> Answer:
-    if answer["status"] == "ok":
-        return True, answer.get("result", "ok")
-    return False, answer["status"]
 
 
 def _platform_error(
