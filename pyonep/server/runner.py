@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from .platform import Platform
 
 # How long requests that are under way may take when the server stops.
 _GRACE = 3  # seconds
+_ROUNDS = 5  # of the event loop, after which no accepted connection is left
 
 
 class Server(uvicorn.Server):
@@ -43,9 +45,15 @@ class Server(uvicorn.Server):
         """Leave the signal handlers alone (uvicorn before 0.29)."""
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """End open waits, then shut down."""
+        """End open waits, shut down, and cut connections that came in meanwhile."""
         self.platform.waits.expire_all()
         await super().shutdown(sockets)
+        for _ in range(_ROUNDS):
+            for connection in list(self.server_state.connections):
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
+            await asyncio.sleep(0)  # lets what was accepted last show up, and aborts end
 
 
 def listen(host: str, port: int) -> socket.socket:
