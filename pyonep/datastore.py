@@ -291,7 +291,7 @@ class Datastore:
             point = self._buffer.oldest()
             if point is None:
                 break
-            self._buffer.remove([point.number])
+            self._forget([point])
             self._counts.dropped += 1
             self._report(self._on_drop, "dropped", point, "the buffer is full")
         return bool(len(self._buffer) + needed <= size)
@@ -353,6 +353,7 @@ class Datastore:
             if live or recorded:
                 outcome = self._sender.send([*live, *recorded])
                 self._apply(outcome)
+                live = []  # they have their answer, whatever goes wrong from here on
                 if outcome.unknown:
                     self._apply(*self._sender.resolve(outcome.unknown))
                 if outcome.temporary is not None:
@@ -390,10 +391,7 @@ class Datastore:
         """Let the buffer know what became of points."""
         with self._changed:
             done = [*outcome.written, *(point for point, _ in outcome.rejected)]
-            self._buffer.remove([point.number for point in done])
-            for point in done:
-                if self._missed.get(point.alias) == point.number:
-                    del self._missed[point.alias]
+            self._forget(done)
             self._not_sent(outcome.to_recorded)
             self._counts.sent += len(outcome.written)
             self._counts.rejected += len(outcome.rejected)
@@ -402,6 +400,13 @@ class Datastore:
             self._changed.notify_all()
         for point, reason in outcome.rejected:
             self._report(self._on_reject, "rejected", point, reason)
+
+    def _forget(self, points: list[Point]) -> None:
+        """Points are out of the buffer, whatever became of them."""
+        self._buffer.remove([point.number for point in points])
+        for point in points:
+            if self._missed.get(point.alias) == point.number:
+                del self._missed[point.alias]
 
     def _succeeded(self) -> None:
         self._backoff.succeeded()

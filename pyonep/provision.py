@@ -50,7 +50,6 @@ _PIECE = 64 * 1024
 _ATTEMPTS = 5
 
 Data = Union[str, bytes, IO[bytes]]
-Fields = Sequence[tuple[str, str]]
 
 
 class _Status(int):

@@ -567,6 +567,21 @@ def test_a_later_value_is_not_replaced_by_one_that_missed_its_moment(proxied):
     assert stores.values("a") == [2]
 
 
+def test_live_values_are_written_live_again_when_the_one_that_missed_is_dropped(proxied):
+    stores, proxy = proxied
+    store = stores.through(config={"write_buffer_size": 1, "overflow": "drop_oldest"})
+    proxy.down = True
+    store.write("a", 1)
+    assert store.flush(0.05) is False
+    proxy.down = False
+    store.record("b", [[5, 5]])  # takes the place of the one that missed its moment
+    assert store.flush(10) and store.statistics().dropped == 1
+    store.write("a", 2)
+    assert [point.live for point in store._take(True)[0]] == [True]
+    assert store.flush(10)
+    assert stores.values("a") == [2]
+
+
 # --- reading ---
 
 

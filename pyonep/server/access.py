@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
+from . import keys
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Refused, Unauthorized, invalid
 from .store import ROOT, Node
@@ -39,6 +40,12 @@ def key_status(node: Node, now: float) -> str:
     if node.key_status == NOT_ACTIVATED and node.key_expires is not None:
         return EXPIRED if now >= node.key_expires else NOT_ACTIVATED
     return node.key_status or ACTIVATED
+
+
+def renew_key(platform: Platform, node: Node) -> None:
+    """Give a client a new key, which has to be activated in time."""
+    expires = platform.clock() + platform.settings.activation_window
+    platform.resources.set_key(node, keys.new(), NOT_ACTIVATED, expires)
 
 
 def by_key(platform: Platform, cik: Any) -> Node:

@@ -306,9 +306,7 @@ def _lead(platform: Platform, model: Model, sn: str, client: int, enabler: int) 
 
 def reenable(platform: Platform, serial: Serial) -> None:
     """Give the client of a serial number a new key, to be activated."""
-    node = _client(platform, serial)
-    expires = platform.clock() + platform.settings.activation_window
-    platform.resources.set_key(node, keys.new(), access.NOT_ACTIVATED, expires)
+    access.renew_key(platform, _client(platform, serial))
 
 
 def disable(platform: Platform, serial: Serial) -> None:

@@ -41,9 +41,6 @@ class Server(uvicorn.Server):
         """Leave the signal handlers alone."""
         yield
 
-    def install_signal_handlers(self) -> None:
-        """Leave the signal handlers alone (uvicorn before 0.29)."""
-
     async def shutdown(self, sockets: Any = None) -> None:
         """End open waits, shut down, and cut connections that came in meanwhile."""
         self.platform.waits.expire_all()

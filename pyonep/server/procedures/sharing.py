@@ -123,13 +123,7 @@ def _deactivate_client(call: Call, cik: str) -> None:
 
 
 def _revoke_client(call: Call, cik: str) -> None:
-    regenerate(call, _keyed(call, cik))
-
-
-def regenerate(call: Call, node: Node) -> None:
-    """Give a client a new key, which has to be activated in time."""
-    expires = call.platform.clock() + call.platform.settings.activation_window
-    call.platform.resources.set_key(node, keys.new(), access.NOT_ACTIVATED, expires)
+    access.renew_key(call.platform, _keyed(call, cik))
 
 
 # --- the procedures on both ------------------------------------------------

@@ -106,7 +106,6 @@ _REMOVE_TOKENS = delete(vendor_tokens).where(_t.vendor == bindparam("v"))
 # --- models ---
 _MODEL = select(_m.id, _m.vendor, _m.name, _m.template_kind, _m.template, _m.options)
 _MODEL_BY_NAME = _MODEL.where(_m.vendor == bindparam("v"), _m.name == bindparam("name"))
-_MODEL_BY_ID = _MODEL.where(_m.id == bindparam("id"))
 _MODELS = select(_m.name).where(_m.vendor == bindparam("v")).order_by(_m.id)
 _ADD_MODEL = insert(models).values(
     vendor=bindparam("v"),
@@ -344,11 +343,6 @@ class FleetStore:
     def model(self, vendor: int, name: str) -> Model | None:
         """A vendor's model."""
         row = self._db.one(_MODEL_BY_NAME, v=vendor, name=name)
-        return Model(*row) if row else None
-
-    def model_by_id(self, number: int) -> Model | None:
-        """The model with this number."""
-        row = self._db.one(_MODEL_BY_ID, id=number)
         return Model(*row) if row else None
 
     def models(self, vendor: int) -> list[str]:
