@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
-from . import exceptions, onep
-from .onep import DeferredRequests, OnepV1
 from .version import __version__
 
 if TYPE_CHECKING:
-    from . import datastore, provision
+    from . import datastore, exceptions, onep, provision
+    from . import exceptions as onep_exceptions
+    from .onep import DeferredRequests, OnepV1
     from .provision import Provision
 
 __all__ = [
@@ -38,18 +37,29 @@ __all__ = [
 # application configures logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-# The guide for 0.3 promises that scripts written for onepv1lib need only the
-# new package name, and those import this one.
-onep_exceptions = exceptions
-sys.modules[__name__ + ".onep_exceptions"] = exceptions
+# Name -> the module it stands in. All of it is imported when first asked for, so that
+# the pytest plugin costs nobody's tests anything, and a script only what it uses.
+_LATER = {
+    "DeferredRequests": "onep",
+    "OnepV1": "onep",
+    "Provision": "provision",
+    "datastore": "datastore",
+    "exceptions": "exceptions",
+    "onep": "onep",
+    "onephttp": "onephttp",
+    "onep_exceptions": "onep_exceptions",
+    "provision": "provision",
+}
 
-# Imported when first asked for, so that a script that only reads and writes starts
-# as quickly as requests itself.
-_LATER = {"Provision": "provision", "datastore": "datastore", "provision": "provision"}
+if not TYPE_CHECKING:  # a type checker knows the names, and should object to others
 
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f".{_LATER[name]}", __name__)
+        value = module if name == _LATER[name] else getattr(module, name)
+        globals()[name] = value
+        return value
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f".{_LATER[name]}", __name__)
-    return module if name == _LATER[name] else getattr(module, name)
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

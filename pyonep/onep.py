@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
 import requests.exceptions
@@ -564,6 +564,54 @@ class OnepV1:
             ``(True, [[timestamp, value], ...])``, timestamps in Unix seconds.
         """
         return self._call("read", auth, [resource, {} if options is None else options], defer)
+
+    def points(
+        self,
+        auth: Auth,
+        resource: Resource,
+        starttime: int | None = None,
+        endtime: int | None = None,
+        sort: str = "asc",
+        page: int = 10_000,
+    ) -> Iterator[list[Any]]:
+        """Go through a series of any length, a page at a time, without holding it.
+
+        Procedure ``read``, as often as it takes. Points that arrive meanwhile are met
+        when they are still ahead.
+
+        Args:
+            auth: Calling client.
+            resource: The series.
+            starttime: Unix seconds, inclusive; None for the first point.
+            endtime: Unix seconds, inclusive; None for the last point.
+            sort: ``"asc"``, oldest first, or ``"desc"``.
+            page: Points to fetch at once.
+
+        Yields:
+            ``[timestamp, value]``, timestamps in Unix seconds.
+
+        Raises:
+            OnePlatformException: A page was answered with a status other than ok.
+            ValueError: `page` is less than 1.
+        """
+        if page < 1:
+            raise ValueError(f"page must be at least 1 point, not {page!r}")
+        return self._pages(auth, resource, {"starttime": starttime, "endtime": endtime}, sort, page)
+
+    def _pages(
+        self, auth: Auth, resource: Resource, window: dict[str, Any], sort: str, page: int
+    ) -> Iterator[list[Any]]:
+        # There is one point per second, so the next page begins a second further on.
+        ahead, step = ("endtime", -1) if sort == "desc" else ("starttime", 1)
+        while True:
+            given = {name: value for name, value in window.items() if value is not None}
+            isok, points = self.read(auth, resource, {"sort": sort, "limit": page, **given})
+            if not isok:
+                raise OnePlatformException(f"{redact(resource)} cannot be read: {points}")
+            yield from points
+            if not points:
+                return
+            window[ahead] = points[-1][0] + step
 
     @accepts_old_forms()
     def record(

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import re
+import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from servers import free_port
 
+import pyonep
 from pyonep import Provision, onep
-from pyonep.server import LocalPlatform, Settings, StoreError
+from pyonep.server import LocalPlatform, Settings, StoreError, folder
+from pyonep.server import __main__ as command_line
 from pyonep.server.store.schema import FORMAT
 
 
 class Process:
     """A running ``python -m pyonep.server``."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, log=False):
         command = [sys.executable, "-W", "error", "-m", "pyonep.server", "--port", "0"]
+        if not log:  # nobody reads it, and a full pipe blocks
+            command.append("--quiet")
         self.popen = subprocess.Popen(
             [*command, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.endpoint = self.popen.stdout.readline().split()[-1]
-        self.port = int(self.endpoint.rsplit(":", 1)[1])
+        self.greeting = ""
+        while "Ctrl-C" not in self.greeting:
+            self.greeting += self.popen.stdout.readline()
+        self.endpoint = self.greeting.split("\n", 1)[0].split()[-1]
 
-    def cik(self):
-        return re.search(r"CIK ([0-9a-f]{40})", self.popen.stdout.readline())[1]
-
-    def rest(self):
-        """The rest of what the first start prints."""
-        return self.popen.stdout.readline() + self.popen.stdout.readline()
-
-    def provision(self):
-        return Provision("127.0.0.1", self.port, https=False)
+    def found(self, name):
+        """The first value of this name that was printed."""
+        return re.search(rf"{name} +(\S+)", self.greeting)[1]
 
     def client(self):
-        return onep.OnepV1("127.0.0.1", self.port, https=False, reuseconnection=True)
+        return onep.OnepV1(self.endpoint, reuseconnection=True)
 
-    def end(self, number):
+    def end(self, number=signal.SIGTERM):
         self.popen.send_signal(number)
         out, err = self.popen.communicate(timeout=20)
         return self.popen.returncode, out, err
@@ -51,11 +57,10 @@ class Process:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_starts_ends_and_finds_everything_again(tmp_path, number):
-    file = tmp_path / "platform.sqlite"
-    process = Process("--file", file)
-    cik = process.cik()
-    token = re.search(r"token ([0-9a-f]{40})\n.* RID [0-9a-f]{40}\n", process.rest())[1]
-    assert process.provision().vendor_show(token).body == "acme"
+    data = tmp_path / "platform"
+    process = Process("--data", data)
+    cik, token = process.found("cik"), process.found("token")
+    assert Provision(process.endpoint).vendor_show(token).body == "acme"
     o = process.client()
     _, rid = o.create(cik, "dataport", {"format": "string"})
     o.map(cik, rid, "x")
@@ -63,17 +68,18 @@ def test_starts_ends_and_finds_everything_again(tmp_path, number):
     assert process.end(number) == (0, "", "")
     o.close()
 
-    process = Process("--file", file)
+    process = Process("--data", data)
+    assert cik not in process.greeting and "first" not in process.greeting
     o = process.client()
     assert o.read(cik, {"alias": "x"}, {})[1][0][1] == "kept"
-    assert process.provision().vendor_show(token).body == "acme"
+    assert Provision(process.endpoint).vendor_show(token).body == "acme"
     o.close()
     assert process.end(number) == (0, "", "")
 
 
 def test_ends_while_a_wait_is_open(tmp_path):
     process = Process("--memory")
-    cik = process.cik()
+    cik = process.found("cik")
     o = process.client()
     _, rid = o.create(cik, "dataport", {"format": "string"})
     import threading
@@ -93,9 +99,8 @@ def test_ends_while_a_wait_is_open(tmp_path):
 
 
 def test_every_write_answered_ok_survives_sigkill(tmp_path):
-    file = tmp_path / "platform.sqlite"
-    process = Process("--file", file)
-    cik = process.cik()
+    process = Process("--data", tmp_path)
+    cik = process.found("cik")
     o = process.client()
     _, rid = o.create(cik, "dataport", {"format": "integer"})
     start = 1_600_000_000
@@ -107,7 +112,7 @@ def test_every_write_answered_ok_survives_sigkill(tmp_path):
     process.end(signal.SIGKILL)
     o.close()
 
-    with LocalPlatform(str(file)) as platform:
+    with LocalPlatform(str(tmp_path / folder.DATABASE)) as platform:
         o = onep.OnepV1(**platform.connection)
         points = o.read(cik, rid, {"limit": 2000, "sort": "asc"})[1]
         assert len(answered) == 1000
@@ -116,8 +121,21 @@ def test_every_write_answered_ok_survives_sigkill(tmp_path):
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "pyonep.server", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20)
+    """Run a command that ends by itself, in this process."""
+    arguments = list(map(str, arguments))
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = command_line.main(arguments)
+        except SystemExit as end:  # of argparse
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def run_apart(*arguments, **kwargs):
+    """The same in a process of its own."""
+    command = [sys.executable, "-W", "error", "-m", "pyonep.server", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, **kwargs)
 
 
 def one_sentence(done):
@@ -127,35 +145,230 @@ def one_sentence(done):
 
 
 def test_port_in_use(platform):
-    assert f"port {platform.port}" in one_sentence(run("--port", platform.port, "--memory"))
+    sentence = one_sentence(run("--port", platform.port, "--memory"))
+    assert f"port {platform.port}: Address already in use" in sentence and "--port" in sentence
+
+
+def test_port_that_is_none():
+    assert "port 99999" in one_sentence(run("--port", 99999, "--memory"))
+
+
+def test_address_that_is_not_ours():
+    assert "192.0.2.1" in one_sentence(run("--host", "192.0.2.1", "--memory"))
 
 
 def test_file_that_is_no_database(tmp_path):
-    file = tmp_path / "notes.txt"
+    file = tmp_path / folder.DATABASE
     file.write_text("dear diary, " * 100)
-    assert "not a database" in one_sentence(run("--port", 0, "--file", file))
+    assert "not a database" in one_sentence(run("--port", 0, "--data", tmp_path))
     assert file.read_text().startswith("dear diary")
 
 
-def test_file_in_a_folder_that_is_not_there(tmp_path):
-    file = tmp_path / "nowhere" / "x.sqlite"
-    assert "cannot be opened" in one_sentence(run("--port", 0, "--file", file))
+def test_data_folder_that_is_none(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("dear diary")
+    assert "cannot be the data folder" in one_sentence(run("--port", 0, "--data", file))
+    assert file.read_text() == "dear diary"
 
 
-def test_file_in_use(tmp_path):
-    file = str(tmp_path / "x.sqlite")
-    with LocalPlatform(file):
-        assert "in use" in one_sentence(run("--port", 0, "--file", file))
+def test_data_folder_in_use(tmp_path):
+    with LocalPlatform(str(tmp_path / folder.DATABASE)):
+        assert "in use" in one_sentence(run("--port", 0, "--data", tmp_path))
+        # It is a platform of somebody's program, which does not say how to reach it.
+        assert "in use" in one_sentence(run("add", "device", "x", "--data", tmp_path))
 
 
 def test_file_of_a_newer_release(tmp_path):
-    file = str(tmp_path / "x.sqlite")
+    file = str(tmp_path / folder.DATABASE)
     with LocalPlatform(file):
         pass
     with sqlite3.connect(file) as database:
         database.execute("UPDATE about SET value = ?", (str(FORMAT + 1),))
     database.close()
-    assert "newer release" in one_sentence(run("--port", 0, "--file", file))
+    assert "newer release" in one_sentence(run("--port", 0, "--data", tmp_path))
+
+
+def test_data_goes_where_the_system_wants_it(tmp_path):
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    done = run_apart("add", "device", "x", env=environment)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.rglob(folder.DATABASE)
+    assert "pyonep" in file.parts
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+# --- help ---
+
+
+@pytest.mark.parametrize("command", ["", "run", "add", "add device", "add dataport", "add vendor"])
+def test_help(command):
+    done = run(*command.split(), "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    if command == "":
+        for word in ("add device", "add dataport", "add vendor", "run SCRIPT", "PYONEP_ENDPOINT"):
+            assert word in done.stdout
+
+
+# --- add ---
+
+
+def values(text):
+    return dict(line.split() for line in text.splitlines())
+
+
+@pytest.fixture(params=["running", "not running", "killed"])
+def data(request, tmp_path):
+    """A data folder, whose platform runs or does not."""
+    if request.param == "not running":
+        yield tmp_path
+        return
+    process = Process("--data", tmp_path)
+    if request.param == "killed":
+        process.end(signal.SIGKILL)
+        yield tmp_path
+        return
+    yield tmp_path
+    assert process.end() == (0, "", "")
+    assert not (tmp_path / folder.RUNNING).exists()
+
+
+def test_add(data):
+    device = values(run("add", "device", "kitchen", "--data", data).stdout)
+    added = run("add", "dataport", device["cik"], "temperature", "--format=integer", "--data", data)
+    assert values(added.stdout)["format"] == "integer"
+    vendor = values(run("--data", data, "add", "vendor", "thermo", "--token", "a" * 40).stdout)
+    assert vendor["name"] == "thermo" and vendor["token"] == "a" * 40
+    sentence = one_sentence(run("add", "dataport", device["cik"], "temperature", "--data", data))
+    assert "already existed" in sentence
+    assert "taken" in one_sentence(run("add", "vendor", "thermo", "--data", data))
+    again = run("add", "vendor", "other", "--token", "a" * 40, "--data", data)
+    assert "another vendor has this token" in one_sentence(again)
+    again = run("add", "device", "y", "--cik", device["cik"], "--data", data)
+    assert "another client has this CIK" in one_sentence(again)
+    assert "40 characters" in one_sentence(run("add", "device", "z", "--cik=1", "--data", data))
+
+
+def test_what_was_added_is_there(tmp_path):
+    cik = "c" * 40
+    run("add", "device", "kitchen", "--cik", cik, "--data", tmp_path)
+    added = values(run("add", "dataport", cik, "temperature", "--data", tmp_path).stdout)
+    with LocalPlatform(str(tmp_path / folder.DATABASE)) as platform:
+        o = onep.OnepV1(**platform.connection)
+        assert o.info(cik, {"alias": ""})[1]["description"]["name"] == "kitchen"
+        assert o.lookup(cik, "alias", "temperature") == (True, added["rid"])
+        assert o.write(cik, {"alias": "temperature"}, 21.5) == (True, "ok")
+
+
+def test_a_running_platform_tells_its_owner_alone_how_to_reach_it(tmp_path):
+    process = Process("--data", tmp_path)
+    file = tmp_path / folder.RUNNING
+    found = folder.running(tmp_path)
+    assert found.endpoint == process.endpoint and found.admin_key not in repr(found)
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    process.end()
+    file.write_text("{")
+    assert folder.running(tmp_path) is None
+
+
+# --- run ---
+
+SCRIPT = """
+import os, sys
+from pyonep import Provision, onep
+o = onep.OnepV1(reuseconnection=True)
+cik = os.environ["PYONEP_CIK"]
+isok, rid = o.create(cik, "dataport", {"format": "float"})
+o.map(cik, rid, "temperature")
+o.write(cik, {"alias": "temperature"}, 21.5)
+print(o.read(cik, {"alias": "temperature"})[1][0][1], sys.argv[1:])
+print(Provision(manage_by_cik=False).vendor_show(os.environ["PYONEP_VENDOR_TOKEN"]))
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT)
+    return file
+
+
+def test_run_a_script_on_a_platform_of_its_own(script):
+    done = run_apart("run", script, "--log", "x")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.splitlines() == [
+        "21.5 ['--log', 'x']",
+        "Status: 200, Reason: OK, Body: acme",
+    ]
+
+
+def test_run_with_keys_that_the_script_has_in_it(script):
+    text = SCRIPT.replace('os.environ["PYONEP_CIK"]', repr("c" * 40))
+    script.write_text(text.replace('os.environ["PYONEP_VENDOR_TOKEN"]', repr("d" * 40)))
+    done = run_apart(
+        "run", "--cik", "c" * 40, "--vendor=x", "--vendor-token", "d" * 40, "--log", script
+    )
+    assert done.returncode == 3 and "Body: x" in done.stdout
+    assert re.search(r"rpc +\w{4}…  write temperature +ok\n", done.stderr)
+    assert re.search(r"provision +x +GET /provision/register +200\n", done.stderr)
+    assert "c" * 40 not in done.stderr and "d" * 40 not in done.stderr
+
+
+def test_run_names_the_keys_in_its_help_and_in_the_environment(script):
+    script.write_text("import os\nprint(*(n for n in os.environ if n.startswith('PYONEP_')))")
+    names = run_apart("run", script).stdout.split()
+    help_text = run("run", "--help").stdout
+    assert len(names) == 8 and all(name in help_text for name in names)
+
+
+def test_run_without_a_script(tmp_path):
+    assert "there is no script" in one_sentence(run("run", tmp_path / "none.py"))
+
+
+def test_run_a_script_that_is_ended_from_outside(script):
+    script.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)")
+    command = [sys.executable, "-m", "pyonep.server", "run", str(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout.readline() == "up\n"
+        popen.send_signal(signal.SIGINT)  # ends it only when it reaches the script
+        popen.terminate()
+        assert popen.wait(20) == 128 + signal.SIGTERM
+
+
+def test_run_from_a_copied_folder(tmp_path, script):
+    copy = tmp_path / "elsewhere" / "pyonep"
+    shutil.copytree(Path(pyonep.__file__).parent, copy)
+    script.write_text("import pyonep; print(pyonep.__file__)")
+    done = run_apart("run", script, cwd=copy.parent, env={**os.environ, "PYTHONPATH": ""})
+    assert done.stdout == f"{copy / '__init__.py'}\n"
+
+
+# --- the log of calls, health ---
+
+
+def test_the_log_has_a_line_for_each_call(tmp_path):
+    process = Process("--memory", log=True)
+    cik = process.found("cik")
+    o = process.client()
+    o.create(cik, "dataport", {"format": "float"}, defer=True)
+    o.lookup(cik, "alias", "temperature", defer=True)
+    o.send_deferred(cik)
+    o.read(cik, {"alias": ""})
+    o.close()
+    code, _, log = process.end()
+    assert code == 0
+    lines = [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in log.splitlines()]
+    shown = process.found("rid")[:4] + "…"
+    assert lines == [
+        f"rpc        {shown}  {'create dataport':<40}  ok",
+        f"rpc        {shown}  {'lookup alias temperature':<40}  "
+        "invalid: no resource has the alias 'temperature'",
+        f"rpc        {shown}  {'read (self)':<40}  invalid: a client has no points",
+    ]
 
 
 # --- LocalPlatform ---

@@ -1,11 +1,17 @@
-"""The local One Platform. Needs the extra: ``pip install pyonep[server]``."""
+"""The local One Platform. Needs the extra: ``pip install 'pyonep[server]'``."""
 
 from __future__ import annotations
 
-from .fleet import VendorAccount
-from .local import LocalPlatform
-from .platform import Device
-from .settings import Settings
-from .store import StoreError
+try:
+    from .errors import Problem
+    from .fleet import VendorAccount
+    from .local import LocalPlatform
+    from .platform import Device
+    from .settings import Settings
+    from .store import StoreError
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"the local platform needs {error.name}: pip install 'pyonep[server]'", name=error.name
+    ) from error
 
-__all__ = ["Device", "LocalPlatform", "Settings", "StoreError", "VendorAccount"]
+__all__ = ["Device", "LocalPlatform", "Problem", "Settings", "StoreError", "VendorAccount"]

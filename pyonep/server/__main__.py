@@ -4,82 +4,220 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from . import fleet
-from .platform import Platform
+import requests
+
+from ..datastore import Datastore
+from ..onep import FORMATS, OnepV1
+from ..onephttp import ENDPOINT_VARIABLE
+from . import admin, fleet, folder
+from .errors import Problem
+from .fleet import VendorAccount
+from .local import LocalPlatform
+from .platform import Device, Platform
 from .runner import Server, listen
 from .settings import Settings
-from .store import Store, StoreError
+from .store import Store, StoreError, StoreInUse
 
-DEFAULT_FILE = "one_platform.sqlite"
+PROG = "python -m pyonep.server"
 DEFAULT_PORT = 8080
 FIRST_VENDOR = "acme"
 
+_ABOUT = f"""\
+Run a complete One Platform on this machine.
+
+  {PROG}                      start it, and keep its data
+  {PROG} --memory             start one that forgets everything
+  {PROG} add device NAME      add a device; prints its CIK
+  {PROG} add dataport CIK ALIAS
+  {PROG} add vendor NAME      add a vendor, for the provisioning API
+  {PROG} run SCRIPT …         run a script on a platform of its own
+
+Without a command it starts. The first start makes a device and a vendor and prints
+their keys. Old scripts need no change: an environment variable sends there what they
+send to m2.exosite.com.
+
+  {ENDPOINT_VARIABLE}=http://127.0.0.1:{DEFAULT_PORT} python my_script.py
+"""
+
+
+class _Failure(Exception):
+    """The command cannot be carried out; the text is one sentence for the user."""
+
+
+# --- what can be said on the command line ----------------------------------
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pyonep.server",
-        description="Run a complete One Platform on this machine.",
-        epilog="Point old scripts at it with the environment variable "
-        f"PYONEP_ENDPOINT=http://127.0.0.1:{DEFAULT_PORT}.",
+    parser = _command(None, PROG, _ABOUT)
+    _serve_options(parser)
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    add = _command(
+        commands,
+        "add",
+        "Add something to the platform in the data folder, whether it is running or not.",
     )
+    kinds = add.add_subparsers(title="what", metavar="WHAT", required=True)
+    _add_options(kinds)
+
+    run = _command(
+        commands,
+        "run",
+        "Start a platform in memory, run a Python script on it, and end it.\n\n"
+        f"What the script sends to m2.exosite.com goes to the platform ({ENDPOINT_VARIABLE}).\n"
+        "A device and a vendor are ready. Their keys are in the environment: PYONEP_CIK,\n"
+        "PYONEP_RID, PYONEP_VENDOR, PYONEP_VENDOR_CIK, PYONEP_VENDOR_TOKEN,\n"
+        "PYONEP_PORTAL_CIK, PYONEP_PORTAL_RID. The exit status is that of the script.",
+    )
+    run.add_argument("--cik", help="key that the device gets, when the script has one in it")
+    run.add_argument("--vendor", default=FIRST_VENDOR, help="name of the vendor (%(default)s)")
+    run.add_argument("--vendor-cik", metavar="CIK", help="key that the vendor gets")
+    run.add_argument("--vendor-token", metavar="TOKEN", help="token that the vendor gets")
+    run.add_argument("--log", action="store_true", help="print a line for each call")
+    run.add_argument("script", metavar="SCRIPT", type=Path)
+    run.add_argument("arguments", metavar="…", nargs=argparse.REMAINDER, help="go to the script")
+    run.set_defaults(run=_run)
+    return parser
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    keywords: dict[str, Any] = {
+        "description": text,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+    if commands is None:
+        return argparse.ArgumentParser(prog=name, **keywords)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text.partition("\n")[0].rstrip("."), **keywords
+    )
+    return parser
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (%(default)s)"
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--file", default=DEFAULT_FILE, help="SQLite file to keep everything in (%(default)s)"
-    )
+    _data_option(where, folder.default())
     where.add_argument("--memory", action="store_true", help="keep everything in memory only")
-    return parser
+    parser.add_argument("--quiet", action="store_true", help="do not print a line for each call")
+    parser.set_defaults(run=_serve)
+
+
+def _data_option(parser: Any, default: Any) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        type=Path,
+        default=default,
+        help=f"folder to keep everything in ({folder.default()})",
+    )
+
+
+def _add_options(kinds: Any) -> None:
+    device = _command(kinds, "device", "Add a device: a client with a key.")
+    device.add_argument("name", metavar="NAME")
+    device.add_argument("--cik", help="its key, when a script has one in it; a new one by default")
+    device.set_defaults(run=_add_device)
+
+    dataport = _command(kinds, "dataport", "Add a dataport to a device, and give it an alias.")
+    dataport.add_argument("cik", metavar="CIK", help="key of the device")
+    dataport.add_argument("alias", metavar="ALIAS")
+    formats = (FORMATS.FLOAT, FORMATS.INTEGER, FORMATS.STRING)
+    dataport.add_argument("--format", choices=formats, default=FORMATS.FLOAT, help="(%(default)s)")
+    dataport.add_argument("--name", help="the alias by default")
+    dataport.set_defaults(run=_add_dataport)
+
+    vendor = _command(kinds, "vendor", "Add a vendor, with a token and a portal for its devices.")
+    vendor.add_argument("name", metavar="NAME")
+    vendor.add_argument("--cik", help="key of its client; a new one by default")
+    vendor.add_argument("--token", help="its token; a new one by default")
+    vendor.set_defaults(run=_add_vendor)
+    for parser in (device, dataport, vendor):
+        # Said in front of the command, it holds too.
+        _data_option(parser, argparse.SUPPRESS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the platform until it is told to stop; return the exit status."""
+    """Run a command; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        return int(options.run(options) or 0)
+    except (_Failure, StoreError, Problem) as error:
+        print(f"pyonep.server: {error}", file=sys.stderr)
+        return 1
+
+
+def _log_calls() -> None:
+    """Print a line for each call. The command line is an application: it may."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("pyonep.server")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+# --- serve -----------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> None:
+    try:
         listener = listen(options.host, options.port)
-    except OSError as error:
-        return _fail(f"cannot listen on {options.host} port {options.port}: {error.strerror}")
-    settings = Settings()
-    try:
-        store = Store(None if options.memory else options.file, settings.synchronous)
-    except StoreError as error:
-        listener.close()
-        return _fail(str(error))
-    platform = Platform(store, settings)
-    try:
-        _announce(options, listener, platform)
-        _serve(platform, listener)
-    finally:
-        listener.close()
-        store.close()
-    return 0
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _Failure(
+            f"cannot listen on {options.host} port {options.port}: {reason}; "
+            "another port is chosen with --port"
+        ) from error
+    with listener:
+        settings = Settings()
+        path = None if options.memory else folder.database(options.data)
+        store = Store(path, settings.synchronous)
+        try:
+            platform = Platform(store, settings)
+            endpoint = _endpoint(options.host, listener.getsockname()[1])
+            where = folder.Running(endpoint, platform.admin_key)
+            with nullcontext() if path is None else folder.announced(options.data, where):
+                _greet(endpoint, path, platform)
+                if not options.quiet:
+                    _log_calls()
+                _serve_until_told(platform, listener)
+        finally:
+            store.close()
 
 
-def _fail(sentence: str) -> int:
-    print(f"pyonep.server: {sentence}", file=sys.stderr)
-    return 1
+def _endpoint(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _announce(options: argparse.Namespace, listener: Any, platform: Platform) -> None:
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"One Platform on http://{host}:{listener.getsockname()[1]}", flush=True)
+def _greet(endpoint: str, path: str | None, platform: Platform) -> None:
+    print(f"One Platform on {endpoint}")
+    print(f"data in {path or 'memory'}")
     if platform.is_new:
         device = platform.add_device("first device")
         vendor = fleet.add_account(platform, FIRST_VENDOR)
         platform.commit()
-        print(f"first device: CIK {device.cik}")
-        print(f"first vendor: {vendor.name}, CIK {vendor.cik}, token {vendor.token}")
-        print(f"its portal client: CIK {vendor.portal_cik}, RID {vendor.portal_rid}", flush=True)
+        print("first device:")
+        _show(device._asdict())
+        print("first vendor:")
+        _show(vendor._asdict())
+    more = "" if path is None else f"; to add more, see {PROG} add --help"
+    print(f"Ctrl-C ends it{more}", flush=True)
 
 
-def _serve(platform: Platform, listener: Any) -> None:
+def _serve_until_told(platform: Platform, listener: Any) -> None:
     server = Server(platform)
 
     def stop(*_: object) -> None:
@@ -88,6 +226,116 @@ def _serve(platform: Platform, listener: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     asyncio.run(server.serve(sockets=[listener]))
+
+
+# --- add -------------------------------------------------------------------
+
+
+@contextmanager
+def _platform_in(data: Path) -> Iterator[folder.Running]:
+    """The platform of a data folder: the one that is running, or one for the moment."""
+    path = folder.database(data)
+    try:
+        platform = LocalPlatform(path).start()
+    except StoreInUse:
+        found = folder.running(data)
+        if found is None:
+            raise
+        yield found
+        return
+    with platform:
+        yield folder.Running(platform.endpoint, platform.run(lambda inner: inner.admin_key))
+
+
+def _ask(running: folder.Running, kind: str, fields: dict[str, str | None]) -> dict[str, str]:
+    """Let a running platform add something."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    response = requests.post(
+        f"{running.endpoint}/admin/{kind}",
+        json=given,
+        headers={admin.KEY_HEADER: running.admin_key},
+        timeout=10,
+    )
+    if response.status_code >= 400:
+        detail = response.headers.get("X-Error-Detail", response.reason)
+        raise _Failure(f"not added: {detail}")
+    added: dict[str, str] = response.json()
+    return added
+
+
+def _show(added: dict[str, str]) -> None:
+    for name, value in added.items():
+        print(f"  {name:<10} {value}")
+
+
+def _add_device(options: argparse.Namespace) -> None:
+    with _platform_in(options.data) as running:
+        _show(_ask(running, "devices", {"name": options.name, "cik": options.cik}))
+
+
+def _add_vendor(options: argparse.Namespace) -> None:
+    fields = {"name": options.name, "cik": options.cik, "token": options.token}
+    with _platform_in(options.data) as running:
+        _show(_ask(running, "vendors", fields))
+
+
+def _add_dataport(options: argparse.Namespace) -> None:
+    with _platform_in(options.data) as running:
+        with closing(Datastore(options.cik, 1, transport={"host": running.endpoint})) as store:
+            done, reason = store.createDataport(options.alias, options.format, options.name)
+        if not done:
+            raise _Failure(f"not added: {reason}")
+        _, rid = OnepV1(running.endpoint).lookup(options.cik, "alias", options.alias)
+    _show({"alias": options.alias, "rid": rid, "format": options.format})
+
+
+# --- run -------------------------------------------------------------------
+
+
+def _keys(device: Device, vendor: VendorAccount) -> dict[str, str]:
+    """What a script finds in its environment."""
+    return {
+        "PYONEP_CIK": device.cik,
+        "PYONEP_RID": device.rid,
+        "PYONEP_VENDOR": vendor.name,
+        "PYONEP_VENDOR_CIK": vendor.cik,
+        "PYONEP_VENDOR_TOKEN": vendor.token,
+        "PYONEP_PORTAL_CIK": vendor.portal_cik,
+        "PYONEP_PORTAL_RID": vendor.portal_rid,
+    }
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.script.is_file():
+        raise _Failure(f"there is no script {options.script}")
+    if options.log:
+        _log_calls()
+    with LocalPlatform() as platform:
+        device = platform.device("device", options.cik)
+        vendor = platform.vendor(options.vendor, options.vendor_cik, options.vendor_token)
+        environment = {
+            **os.environ,
+            ENDPOINT_VARIABLE: platform.endpoint,
+            **_keys(device, vendor),
+            "PYTHONPATH": _with_this_package(os.environ.get("PYTHONPATH")),
+        }
+        return _script([str(options.script), *options.arguments], environment)
+
+
+def _with_this_package(path: str | None) -> str:
+    """A search path on which the script finds this very package, even a copied folder."""
+    home = str(Path(__file__).resolve().parent.parent.parent)
+    return os.pathsep.join([home, path] if path else [home])
+
+
+def _script(words: list[str], environment: dict[str, str]) -> int:
+    """Run a script to its end; its exit status as a shell tells it."""
+    script = subprocess.Popen([sys.executable, *words], env=environment)
+    # Ctrl-C reaches the script as well; how it ends decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: script.terminate())
+    status = script.wait()
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from . import data, provisioning, rpc
+from . import admin, calllog, data, provisioning, rpc
 from .errors import Problem, TooLarge, Unauthorized
 from .http import STATUS, Request, problem
 from .platform import Platform
@@ -22,7 +22,7 @@ _MOST_CONNECTIONS = 10_000
 
 
 class App:
-    """The three fronts of a platform as one ASGI application."""
+    """The fronts of a platform as one ASGI application."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -56,6 +56,12 @@ class App:
         if scope["path"] in rpc.PATHS:
             return await self._rpc(scope, receive)
         request = Request(self.platform, scope, receive)
+        response = await self._answer(request)
+        if calllog.is_on() and scope["path"] != admin.HEALTH:
+            calllog.http_call(request, response)
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         try:
             return await self._front(request)
         except (Problem, Unauthorized) as error:
@@ -68,7 +74,7 @@ class App:
             raise
         except Exception:
             # Ours to mend. Other requests of the same transaction are told as well.
-            log.exception("fault while answering %s", scope["method"])
+            log.exception("fault while answering %s", request.method)
             self.platform.rollback()
             return problem(500)
 
@@ -78,8 +84,11 @@ class App:
             return await read_body(request.scope, request.receive, most)
 
         self.platform.ring_timers()
-        response = await data.respond(request, read)
-        return await provisioning.respond(request, read) if response is None else response
+        for front in (data.respond, admin.respond):
+            response = await front(request, read)
+            if response is not None:
+                return response
+        return await provisioning.respond(request, read)
 
     async def _rpc(self, scope: Scope, receive: Receive) -> Response:
         if scope["method"] != "POST":

@@ -55,6 +55,7 @@ def _caller(request: Request) -> Node:
     node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
     if node.description["locked"]:
         raise Forbidden("the client is locked")
+    request.caller = node.rid
     return node
 
 
@@ -112,7 +113,9 @@ def _store(request: Request, client: Node) -> None:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
     platform = request.platform
     inputs = []
-    for alias, value in dict(_pairs(request.text())).items():
+    pairs = dict(_pairs(request.text()))
+    request.names = list(pairs)
+    for alias, value in pairs.items():
         node = _named(platform, client, alias)
         if node is not None:
             inputs.append((node, _prepared(platform, node, value)))
@@ -256,6 +259,7 @@ def _store_blocks(
 ) -> Response:
     """Store points at given times; those less than a second apart are told, not stored."""
     platform = request.platform
+    request.names = list(blocks)
     prepared = []
     for alias, points in blocks.items():
         node = _named(platform, client, alias)

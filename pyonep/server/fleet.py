@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
 from . import access, keys, lifecycle
-from .descriptions import LIMITS, is_key
+from .descriptions import is_key
 from .errors import Conflict, Forbidden, Malformed, NotFound, Refused, Unusable
 from .store import ROOT, Model, Node, Range, Serial, Vendor
 
@@ -78,17 +78,30 @@ def remark(text: str, what: str) -> str:
 # --- vendors ---------------------------------------------------------------
 
 
-def add_account(platform: Platform, wanted: str) -> VendorAccount:
-    """Make a vendor: a client of its own, its name, a token, and a portal client."""
+def add_account(
+    platform: Platform, wanted: str, cik: str | None = None, token: str | None = None
+) -> VendorAccount:
+    """Make a vendor: a client of its own, its name, a token, and a portal client.
+
+    Args:
+        platform: Where.
+        wanted: The vendor's name.
+        cik: The key of its client; a new one by default.
+        token: Its token; a new one by default.
+
+    Raises:
+        Malformed: The name, the key or the token is none.
+        Conflict: One of them is taken.
+    """
     root = platform.resources.by_id(ROOT)
     assert root is not None
-    everything = {"limits": dict.fromkeys(LIMITS, "inherit")}
-    client = lifecycle.create(platform, root, "client", {"name": wanted, **everything})
-    portal = lifecycle.create(platform, client, "client", {"name": "portal", **everything})
-    register(platform, client, wanted)
-    vendor = platform.fleet.vendor_of(client.id)
-    assert vendor is not None and client.cik and portal.cik
-    token = add_token(platform, vendor, "first")
+    with platform.database.atomic():
+        client = platform.add_client(root, wanted, cik)
+        portal = platform.add_client(client, "portal")
+        register(platform, client, wanted)
+        vendor = platform.fleet.vendor_of(client.id)
+        assert vendor is not None and client.cik and portal.cik
+        token = add_token(platform, vendor, "first", token)
     return VendorAccount(wanted, client.cik, client.rid, token, portal.cik, portal.rid)
 
 
@@ -112,11 +125,15 @@ def unregister(platform: Platform, client: Node, given: str) -> None:
     platform.fleet.remove_vendor(own)
 
 
-def add_token(platform: Platform, vendor: Vendor, label: str) -> str:
-    """Make a token for a vendor."""
+def add_token(platform: Platform, vendor: Vendor, label: str, token: str | None = None) -> str:
+    """Make a token for a vendor, a new one by default."""
     if platform.fleet.token(vendor.id, label) is not None:
         raise Conflict("there is a token of that label")
-    token = keys.new()
+    if token is not None and not is_key(token):
+        raise Malformed("a token has 40 characters of 0-9 and a-f")
+    if token is not None and platform.fleet.vendor_by_token(token) is not None:
+        raise Conflict("another vendor has this token")
+    token = token or keys.new()
     platform.fleet.add_token(vendor.id, label, token)
     return token
 

@@ -91,6 +91,9 @@ class Request:
         self.receive = receive
         self.method: str = scope["method"]
         self.body = b""
+        # For the log of calls: who called, and what the body names.
+        self.caller = "-"
+        self.names: list[str] = []
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -107,6 +110,13 @@ class Request:
             return [unquote(part, errors="strict") for part in parts[1:]]
         except UnicodeError:
             return None
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they were sent."""
+        path = self.scope.get("raw_path") or self.scope["path"].encode("utf-8")
+        query = self.scope["query_string"]
+        return str((path + b"?" * bool(query) + query).decode("latin-1"))
 
     @property
     def query_text(self) -> str:

@@ -26,8 +26,10 @@ _POINTS_AT_ONCE = 20_000
 # --- create, update --------------------------------------------------------
 
 
-def create(platform: Platform, owner: Node, kind: str, given: Mapping[str, Any]) -> Node:
-    """Make a resource.
+def create(
+    platform: Platform, owner: Node, kind: str, given: Mapping[str, Any], cik: str | None = None
+) -> Node:
+    """Make a resource; a client gets the key `cik`, or a new one.
 
     Raises:
         Refused: ``invalid``: the description does not fit, or a limit is reached.
@@ -35,7 +37,7 @@ def create(platform: Platform, owner: Node, kind: str, given: Mapping[str, Any])
     description = complete(kind, given)
     _check_source(platform, owner, description)
     limits.check(platform, owner, {kind: 1})
-    key = (keys.new(), access.ACTIVATED, None) if kind == "client" else None
+    key = (cik or keys.new(), access.ACTIVATED, None) if kind == "client" else None
     with platform.database.atomic():
         node = platform.resources.add(keys.new(), owner.id, kind, description, platform.now(), key)
         limits.charge(platform, owner, {kind: 1})

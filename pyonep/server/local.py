@@ -130,24 +130,38 @@ class LocalPlatform:
         """Keyword arguments by which `OnepV1` and `Provision` reach this platform."""
         return {"host": self.host, "port": self.port, "https": False}
 
-    def device(self, name: str = "device") -> Device:
+    def device(self, name: str = "device", cik: str | None = None) -> Device:
         """Make a client that may own as much as it likes.
+
+        Args:
+            name: Its name.
+            cik: Its key, for scripts that have one written into them; a new one by default.
 
         Returns:
             Its ``cik`` and ``rid``.
-        """
-        return self.run(lambda platform: platform.add_device(name))
 
-    def vendor(self, name: str = "acme") -> VendorAccount:
+        Raises:
+            Problem: The key is none, or another client has it.
+        """
+        return self.run(lambda platform: platform.add_device(name, cik))
+
+    def vendor(
+        self, name: str = "acme", cik: str | None = None, token: str | None = None
+    ) -> VendorAccount:
         """Make a vendor with a client, a token, and a portal client for its devices.
+
+        Args:
+            name: Its name.
+            cik: The key of its client; a new one by default.
+            token: Its token; a new one by default.
 
         Returns:
             Its ``name``, ``cik``, ``rid``, ``token``, ``portal_cik`` and ``portal_rid``.
 
         Raises:
-            Problem: The name is taken, or is none.
+            Problem: Name, key or token is none, or taken.
         """
-        return self.run(lambda platform: fleet.add_account(platform, name))
+        return self.run(lambda platform: fleet.add_account(platform, name, cik, token))
 
     def run(self, work: Callable[[Platform], T]) -> T:
         """Run a function on the platform, in its thread, and make the effect durable."""

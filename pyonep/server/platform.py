@@ -10,8 +10,8 @@ from typing import Any, Callable, NamedTuple
 
 from . import access, keys, lifecycle, procedures, rules
 from .access import Call, Caller
-from .descriptions import LIMITS, complete
-from .errors import Refused
+from .descriptions import LIMITS, complete, is_key
+from .errors import Conflict, Malformed, Refused
 from .settings import Settings
 from .store import ROOT, Node, Store
 from .waits import Waits
@@ -60,6 +60,8 @@ class Platform:
         self.enabling: set[tuple[int, str]] = set()
         self.waits = Waits()
         self.rollbacks = 0
+        self.admin_key = keys.new()
+        self.fault: Exception | None = None  # why the last change could not be kept
         self._asking: list[asyncio.Future[None]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._next_due: float | None = None
@@ -127,14 +129,31 @@ class Platform:
                 steps.close()
                 raise RuntimeError("changes of this call were rolled back")
 
-    def add_device(self, name: str = "device", owner: Node | None = None) -> Device:
-        """Make a client that may own whatever its owner may."""
+    def add_device(self, name: str = "device", cik: str | None = None) -> Device:
+        """Make a client that may own as much as it likes.
+
+        Args:
+            name: Its name.
+            cik: Its key, for scripts that have one written into them; a new one by default.
+
+        Raises:
+            Malformed: The key is none.
+            Conflict: Another client has this key.
+        """
         root = self.resources.by_id(ROOT)
         assert root is not None
-        limits = dict.fromkeys(LIMITS, "inherit")
-        node = lifecycle.create(self, owner or root, "client", {"name": name, "limits": limits})
+        node = self.add_client(root, name, cik)
         assert node.cik is not None
         return Device(node.cik, node.rid)
+
+    def add_client(self, owner: Node, name: str, cik: str | None = None) -> Node:
+        """The same below any client, as it is stored."""
+        if cik is not None and not is_key(cik):
+            raise Malformed("a CIK has 40 characters of 0-9 and a-f")
+        if cik is not None and self.resources.by_cik(cik) is not None:
+            raise Conflict("another client has this CIK")
+        description = {"name": name, "limits": dict.fromkeys(LIMITS, "inherit")}
+        return lifecycle.create(self, owner, "client", description, cik)
 
     # --- commits ---
 
@@ -167,7 +186,9 @@ class Platform:
         except Exception as error:
             log.exception("commit failed; rolled back")
             self.rollback()
+            self.fault = error
             return error
+        self.fault = None
         self.waits.deliver()
         if self._timers_changed:
             self._set_alarm()

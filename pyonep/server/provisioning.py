@@ -98,7 +98,9 @@ def _client(request: Request) -> Node | None:
     cik = request.headers.get("x-exosite-cik")
     if not cik:
         return None
-    return access.by_key(request.platform, cik)
+    client = access.by_key(request.platform, cik)
+    request.caller = client.rid
+    return client
 
 
 def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
@@ -107,10 +109,12 @@ def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
         vendor = request.platform.fleet.vendor_by_token(token) if tokens else None
         if vendor is None or not _is_alive(request.platform, vendor):
             raise Unauthorized
+        request.caller = vendor.name
         return vendor
     own = request.platform.fleet.vendor_of(client.id)
     if own is None:
         raise Forbidden("no vendor is registered to this client")
+    request.caller = own.name
     return own
 
 
@@ -164,6 +168,7 @@ def _form(request: Request) -> Form:
 def _activate(request: Request, _: None) -> Response:
     form = _form(request)
     vendor_name, model_name, sn = (form.need(name) for name in ("vendor", "model", "sn"))
+    request.names = [vendor_name, model_name, sn]
     platform = request.platform
     vendor = platform.fleet.vendor(vendor_name)
     model = vendor and platform.fleet.model(vendor.id, model_name)
@@ -205,8 +210,9 @@ def _registrant(request: Request) -> Node:
         return client
     vendor = request.platform.fleet.vendor_by_token(request.headers.get("x-exosite-token", ""))
     node = None if vendor is None else request.platform.resources.by_id(vendor.client)
-    if node is None or not access.in_tree(request.platform, node):
+    if vendor is None or node is None or not access.in_tree(request.platform, node):
         raise Unauthorized
+    request.caller = vendor.name
     return node
 
 

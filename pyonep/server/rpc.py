@@ -12,6 +12,7 @@ import logging
 from types import GeneratorType
 from typing import Any, NamedTuple, NoReturn, Optional
 
+from . import calllog
 from .access import Caller
 from .errors import BadArguments, Refused, Unauthorized
 from .platform import Platform
@@ -54,6 +55,8 @@ async def process(platform: Platform, body: bytes) -> Optional[bytes]:
     try:
         answers = await _answers(platform, _parsed(platform, body))
     except _WholeError as error:
+        if calllog.is_on():
+            calllog.rpc_error(error.error)
         return _json({"error": error.error})
     return _json(answers) if answers else None
 
@@ -138,7 +141,7 @@ def _check_id(number: Any) -> None:
 async def _answers(platform: Platform, request: _Request) -> list[dict[str, Any]]:
     try:
         caller = platform.authenticate(request.auth)
-        outcomes = [await _run(platform, caller, call) for call in request.calls]
+        ran = [await _run(platform, caller, call) for call in request.calls]
         await platform.committed()
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
@@ -149,46 +152,49 @@ async def _answers(platform: Platform, request: _Request) -> list[dict[str, Any]
         raise _WholeError(
             FAULT, "fault of the platform; calls may have been carried out"
         ) from error
-    await _settle(platform, outcomes)
+    await _settle(platform, [outcome for outcome, _ in ran])
+    if calllog.is_on():
+        for call, (outcome, reason) in zip(request.calls, ran):
+            calllog.rpc_call(platform, caller.client, call, outcome, reason)
     return [
         {"id": call["id"], **outcome}
-        for call, outcome in zip(request.calls, outcomes)
+        for call, (outcome, _) in zip(request.calls, ran)
         if call.get("id") is not None
     ]
 
 
-async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one call; the outcome is its answer but for the id."""
+async def _run(
+    platform: Platform, caller: Caller, call: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Carry out one call: its answer but for the id, and the reason that the answer omits."""
     procedure, arguments = call.get("procedure"), call.get("arguments", [])
     if not isinstance(procedure, str):
-        return _failed(BAD_REQUEST, "a call needs the name of a procedure", "procedure")
+        return _failed(BAD_REQUEST, "a call needs the name of a procedure", "procedure"), ""
     if not isinstance(arguments, list):
-        return _failed(NOT_SUPPORTED, "arguments must be a list", "arguments")
+        return _failed(NOT_SUPPORTED, "arguments must be a list", "arguments"), ""
     try:
         result = platform.call(caller, procedure, arguments)
         if type(result) is GeneratorType:
             result = await platform.finished(result)
     except LookupError:
-        return _failed(NOT_SUPPORTED, "Error", "procedure")
+        return _failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure"
     except BadArguments as error:
-        log.debug("%s: %s", procedure, error)
-        return _failed(NOT_SUPPORTED, "Error", "arguments")
+        return _failed(NOT_SUPPORTED, "Error", "arguments"), str(error)
     except Refused as refused:
         return _refused(refused)
-    if result is None:
-        return {"status": "ok"}
-    return {"status": "ok", "result": result}
+    return ({"status": "ok"} if result is None else {"status": "ok", "result": result}), ""
 
 
 def _failed(code: int, message: str, context: str) -> dict[str, Any]:
     return {"status": "fail", "error": _error(code, message, context)}
 
 
-def _refused(refused: Refused) -> dict[str, Any]:
+def _refused(refused: Refused) -> tuple[dict[str, Any], str]:
     outcome: dict[str, Any] = {"status": refused.status}
     if refused.reason and refused.status == "invalid":
         outcome["error"] = _error(BAD_REQUEST, refused.reason, "arguments")
-    return outcome
+        return outcome, ""
+    return outcome, refused.reason
 
 
 async def _settle(platform: Platform, outcomes: list[dict[str, Any]]) -> None:

@@ -58,6 +58,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: The port is in use, or the address is not ours.
+        OverflowError: There is no such port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where the protocol is named; with it, every
@@ -67,7 +68,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError:
+    except (OSError, OverflowError):
         listener.close()
         raise
     listener.setblocking(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .content import PIECE, Content, ContentStore
-from .database import Database, StoreError
+from .database import Database, StoreError, StoreInUse
 from .fleet import FleetStore, Member, Model, Range, Serial, Vendor
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
@@ -25,6 +25,7 @@ __all__ = [
     "Share",
     "Store",
     "StoreError",
+    "StoreInUse",
     "Vendor",
 ]
 

@@ -18,6 +18,10 @@ class StoreError(Exception):
     """The database cannot be used; the text is meant for the user."""
 
 
+class StoreInUse(StoreError):
+    """Another process has the database open."""
+
+
 class _Prepared(NamedTuple):
     sql: str
     names: tuple[str, ...]
@@ -56,7 +60,10 @@ class Database:
             self._create(path)
         except (DBAPIError, sqlite3.Error) as error:
             self._engine.dispose()
-            raise StoreError(_explain(path, error)) from error
+            raise _explained(path, error) from error
+        except StoreError:
+            self._engine.dispose()
+            raise
 
     def _create(self, path: str | None) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
@@ -186,12 +193,16 @@ def _settings(synchronous: str) -> Callable[[Any, Any], None]:
     return on_connect
 
 
-def _explain(path: str | None, error: Exception) -> str:
+def _explained(path: str | None, error: Exception) -> StoreError:
     text = str(getattr(error, "orig", None) or error)
     if "not a database" in text or "malformed" in text:
-        return f"{path} is not a database of the local platform; name another file"
+        return StoreError(f"{path} is not a database of the local platform; name another file")
     if "locked" in text:
-        return f"{path} is in use by another process; stop that one or name another file"
+        return StoreInUse(
+            f"{path} is in use by another process; stop that one or name another file"
+        )
     if "unable to open" in text:
-        return f"{path} cannot be opened; does its folder exist and may you write there?"
-    return f"{path or 'the database'} cannot be used: {text}"
+        return StoreError(
+            f"{path} cannot be opened; does its folder exist and may you write there?"
+        )
+    return StoreError(f"{path or 'the database'} cannot be used: {text}")

@@ -1,0 +1,150 @@
+"""The command line of the client: ``python -m pyonep``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from .exceptions import OneException
+from .onep import OnepV1, Resource
+from .onephttp import ENDPOINT_VARIABLE, HOSTED
+from .redaction import redact
+
+CIK_VARIABLE = "PYONEP_CIK"
+
+_EPILOG = f"""\
+the key:
+  Put the CIK of the client into the environment variable {CIK_VARIABLE}; on the command
+  line others on this machine can see it.
+
+examples:
+  python -m pyonep read temperature > all.csv
+  python -m pyonep read temperature --start 2026-11-01 --end 2026-11-02T12:00
+  {ENDPOINT_VARIABLE}=http://127.0.0.1:8080 python -m pyonep read temperature
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pyonep",
+        description="Use a One Platform from the command line.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    read = commands.add_parser(
+        "read",
+        help="print the points of a series as CSV",
+        description="Print the points of a series as CSV: timestamp (Unix seconds) and value, "
+        "oldest first. The series is read page by page, however long it is.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    read.add_argument("series", metavar="ALIAS", help="alias or RID of the series")
+    read.add_argument("--cik", default=os.environ.get(CIK_VARIABLE), help="key of the client")
+    read.add_argument("--host", default=HOSTED, help="host name or URL (%(default)s)")
+    read.add_argument("--port", help="port (443 over TLS, 80 without)")
+    read.add_argument("--start", metavar="TIME", type=_seconds, help="first moment, inclusive")
+    read.add_argument(
+        "--end",
+        metavar="TIME",
+        type=_seconds,
+        help="last moment, inclusive; TIME is Unix seconds, or a date like 2026-11-01 or "
+        "2026-11-01T12:00 in local time",
+    )
+    read.add_argument(
+        "--page", type=int, default=10_000, help="points to fetch at once (%(default)s)"
+    )
+    read.set_defaults(run=_read)
+    return parser
+
+
+def _seconds(text: str) -> int:
+    """Unix seconds of a time on the command line."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"not a time: {text!r}; write Unix seconds, or a date like 2026-11-01T12:00"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.cik:
+        parser.error(f"no key: set {CIK_VARIABLE}, or give --cik")
+    try:
+        options.run(options)
+    except (OneException, ValueError) as error:
+        print(f"pyonep: {redact(error, options.cik)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read has enough. Python would try to flush once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+# --- read ------------------------------------------------------------------
+
+
+def _read(options: argparse.Namespace) -> None:
+    o = OnepV1(options.host, options.port, reuseconnection=True)
+    series = _resource(options.series)
+    points = o.points(options.cik, series, options.start, options.end, page=options.page)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(("timestamp", "value"))
+    table.writerows(_with_progress(points, options.start, options.end))
+    sys.stdout.flush()
+    o.close()
+
+
+def _resource(name: str) -> Resource:
+    is_rid = len(name) == 40 and set(name) <= set("0123456789abcdef")
+    return name if is_rid else {"alias": name}
+
+
+def _with_progress(
+    points: Iterable[Any], start: int | None, end: int | None
+) -> Iterator[Sequence[Any]]:
+    """The points; on a terminal also a bar of how much of the time is through."""
+    try:
+        from tqdm import tqdm
+    except ImportError:  # the extra "cli" is not installed
+        yield from points
+        return
+    count, last = 0, int(time.time()) if end is None else end
+    # disable=None: only on a terminal
+    layout = "{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
+    with tqdm(disable=None, bar_format=layout, leave=True) as bar:
+        for point in points:
+            if not count:
+                start = point[0] if start is None else start
+                bar.reset(max(last - start, 1))
+            count += 1
+            yield point
+            # Looking at the clock for each point would take longer than reading it.
+            if not count % 1000 and start is not None:
+                bar.set_postfix_str(f"{count:,} points", refresh=False)
+                bar.update(point[0] - start - bar.n)
+        bar.set_postfix_str(f"{count:,} points", refresh=False)
+        if bar.total is not None:
+            bar.update(bar.total - bar.n)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

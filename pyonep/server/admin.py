@@ -1,0 +1,77 @@
+"""Front 4: for whoever runs the platform: its health, and new devices and vendors.
+
+The hosted platform had none of it. Adding needs the administrator's key, which is made anew
+at each start and never leaves the process but for a file that only its owner can read.
+"""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+from collections.abc import Awaitable
+from typing import Any, Callable, Optional
+
+from starlette.responses import JSONResponse, Response
+
+from ..version import __version__
+from . import fleet
+from .errors import Malformed, Unauthorized
+from .fleet import VendorAccount
+from .http import Request, problem
+from .platform import Device, Platform
+
+HEALTH = "/health"
+KEY_HEADER = "X-Admin-Key"
+
+
+async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
+    """Answer a request of this front; None when the path is not one of its."""
+    if request.scope["path"] == HEALTH:
+        return _health(request) if request.method == "GET" else _only("GET")
+    add = _ADDED.get("/".join(request.segments or ()))
+    if add is None:
+        return None
+    if request.method != "POST":
+        return _only("POST")
+    _check_key(request)
+    request.body = await read()
+    given = request.json()
+    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+        raise Malformed("the body must be an object of texts")
+    try:
+        inspect.signature(add).bind(request.platform, **given)
+    except TypeError as error:
+        raise Malformed(f"the body has a field too few or too many: {error}") from error
+    added = add(request.platform, **given)
+    await request.platform.committed()
+    return JSONResponse(added._asdict())
+
+
+def _only(method: str) -> Response:
+    return problem(405, "", {"Allow": method})
+
+
+def _check_key(request: Request) -> None:
+    given = request.headers.get(KEY_HEADER.lower(), "")
+    if not hmac.compare_digest(given.encode(), request.platform.admin_key.encode()):
+        raise Unauthorized
+
+
+def _health(request: Request) -> Response:
+    """200 as long as what is written is kept, 503 when it is not."""
+    fault = request.platform.fault
+    state = {"status": "ok" if fault is None else "failing", "version": __version__}
+    return JSONResponse(state, 200 if fault is None else 503)
+
+
+def _device(platform: Platform, name: str, cik: str | None = None) -> Device:
+    return platform.add_device(name, cik)
+
+
+def _vendor(
+    platform: Platform, name: str, cik: str | None = None, token: str | None = None
+) -> VendorAccount:
+    return fleet.add_account(platform, name, cik, token)
+
+
+_ADDED: dict[str, Callable[..., Any]] = {"admin/devices": _device, "admin/vendors": _vendor}
