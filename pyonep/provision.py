@@ -66,17 +66,29 @@ class _Reason(str):
         return str(self)
 
 
-class ProvisionResponse:
+class ProvisionResponse(str):
     """The answer to a provisioning call.
+
+    It can be used as the text of its body, as in releases before 0.8, whose calls returned
+    nothing else: ``cik = provision.serialnumber_activate(…)``. It is always true.
 
     Attributes:
         body (str | bytes): Text when the bytes are UTF-8, else the bytes.
         response (requests.Response): The whole answer.
     """
 
-    def __init__(self, body: str | bytes, response: requests.Response) -> None:
+    body: str | bytes
+    response: requests.Response
+
+    def __new__(cls, body: str | bytes, response: requests.Response) -> ProvisionResponse:
+        """Make one from its body and the whole answer."""
+        self = super().__new__(cls, body if isinstance(body, str) else "")
         self.body = body
         self.response = response
+        return self
+
+    def __bool__(self) -> bool:
+        return True
 
     @property
     def status(self) -> _Status:
@@ -113,6 +125,9 @@ class ProvisionResponse:
 
     def __repr__(self) -> str:
         return self.body if isinstance(self.body, str) else repr(self.body)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
 
 
 class Provision:

@@ -33,6 +33,8 @@ def redact(text: object, *secrets: object) -> str:
 
 def secrets_of(auth: Any) -> tuple[str, ...]:
     """The credentials inside an auth object or CIK string."""
+    secrets = [auth]
     if isinstance(auth, dict):
-        return tuple(str(auth[name]) for name in auth if name in _SECRET_FIELDS)
-    return (str(auth),)
+        secrets = [auth[name] for name in auth if name in _SECRET_FIELDS]
+    # What is text already is taken as it is: a ProvisionResponse shows more than its text.
+    return tuple(one[:] if isinstance(one, str) else str(one) for one in secrets)

@@ -122,6 +122,17 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"faults survived: {line}")
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes: xdist
+        session.config.workeroutput["faults"] = session.config.stash.get(FAULTS, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    lines = getattr(node, "workeroutput", {}).get("faults", [])
+    node.config.stash.setdefault(FAULTS, []).extend(lines)
+
+
 def dataport(o, auth, format="float", alias=None, **description):
     """Make a dataport; return its RID."""
     isok, rid = o.create(auth, "dataport", {"format": format, **description})

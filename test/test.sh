@@ -1,9 +1,22 @@
 #!/bin/sh
-# Runs the whole test suite in an environment of its own. Arguments go to pytest.
-# PYTHON names the interpreter, VENV the folder of the environment.
+# Runs the whole test suite in an environment of its own, on the package as it is published:
+# a wheel is built and installed, and nothing is imported from the checkout.
+# Arguments go to pytest. PYTHON names the interpreter, VENV the folder of the environment.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv-test}
 "${PYTHON:-python3}" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r test/requirements.txt
-exec "$venv/bin/python" -m pytest "$@"
+pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
+rm -rf build # what was removed would come back from there
+$pip install '.[cli,server]' -r test/requirements.txt
+$pip install --force-reinstall --no-deps .
+venv=$(cd "$venv" && pwd)
+export COVERAGE_RCFILE="$PWD/pyproject.toml" COVERAGE_FILE="$PWD/.coverage"
+rm -f .coverage .coverage.*
+cd test
+status=0
+"$venv/bin/coverage" run -m pytest -n auto --dist worksteal "$@" || status=$?
+cd ..
+"$venv/bin/coverage" combine --quiet
+"$venv/bin/coverage" report --skip-covered
+exit $status

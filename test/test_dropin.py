@@ -1,4 +1,4 @@
-"""The folder pyonep/, copied, with only requests installed."""
+"""The folder pyonep/, copied, in an interpreter with only requests, and in this one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PACKAGE = Path(__file__).parent.parent / "pyonep"
 SCRIPT = """
 import sys
 sys.path[:0] = sys.argv[2:]
+sys.modules["simplejson"] = None
 from pyonep import onep
 import pyonep
-assert "simplejson" not in sys.modules, "the point is to do without"
 assert not [m for m in sys.modules if m.startswith("pyonep.server")]
 o = onep.OnepV1("127.0.0.1", sys.argv[1], https=False)
 import decimal
@@ -30,7 +30,7 @@ except pyonep.exceptions.JsonStringException:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
+def bare(tmp_path_factory):
     """An interpreter that has requests and nothing else of ours."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, with_pip=True)
@@ -41,7 +41,9 @@ def python(tmp_path_factory):
 
 
 @pytest.mark.parametrize("where", ["next to the script", "its parent on the path", "itself"])
-def test_copied_folder(python, tmp_path, where):
+@pytest.mark.parametrize("interpreter", ["bare", "this one"])
+def test_copied_folder(request, tmp_path, where, interpreter):
+    python = request.getfixturevalue("bare") if interpreter == "bare" else sys.executable
     home = tmp_path / ("script" if where == "next to the script" else "elsewhere")
     copy = home / "pyonep"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,8 +1,7 @@
-"""The examples as they stand, and the code of the README."""
+"""The examples as they stand."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-
-
-def code(page):
-    """The Python blocks of a page."""
-    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
 
 
 def run(*command, **kwargs):
@@ -35,7 +28,8 @@ def test_example_as_it_stands(example, tmp_path):
     assert (done.stderr, done.returncode) == ("", 0), done.stdout
     assert done.stdout.startswith("no CIK given: using an embedded platform at http://127.0.0.1:")
     assert len(done.stdout.splitlines()) > 1
-    assert list(tmp_path.iterdir()) == []
+    left = [path.name for path in tmp_path.iterdir()]
+    assert left == (["series.png"] if example.stem == "plot_series" else [])
 
 
 @pytest.mark.parametrize("name", ["read_write_direct", "get_info", "mult_cmd"])
@@ -52,7 +46,13 @@ def test_get_info_explains_each_error(platform):
     assert done.returncode == 1 and "is the CIK right?" in done.stdout
 
 
-@pytest.mark.parametrize("block", [block for page in PAGES for block in code(page)])
-def test_code_in_the_pages(block):
-    done = run("-c", block)
-    assert (done.stderr, done.returncode) == ("", 0)
+def test_plot_series_draws_what_is_there(platform, device, o, new_dataport, tmp_path):
+    example = ROOT / "examples" / "plot_series.py"
+    where = (platform.endpoint, platform.port)
+    rid = new_dataport(o, device.cik, alias="humidity")
+    done = run(example, device.cik, "humidity", *where, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "no values in the last 24 hours\n")
+    o.recordbatch(device.cik, rid, [[-60, 40], [-30, 41], [-48 * 3600, 42]])
+    done = run(example, device.cik, "humidity", *where, cwd=tmp_path)
+    assert (done.stderr, done.stdout) == ("", "2 values drawn into series.png\n")
+    assert (tmp_path / "series.png").read_bytes().startswith(b"\x89PNG")

@@ -190,10 +190,11 @@ def _serve(options: argparse.Namespace) -> None:
             endpoint = _endpoint(options.host, listener.getsockname()[1])
             where = folder.Running(endpoint, platform.admin_key)
             with nullcontext() if path is None else folder.announced(options.data, where):
+                server = _stoppable(Server(platform))
                 _greet(endpoint, path, platform)
                 if not options.quiet:
                     _log_calls()
-                _serve_until_told(platform, listener)
+                asyncio.run(server.serve(sockets=[listener]))
         finally:
             store.close()
 
@@ -217,15 +218,15 @@ def _greet(endpoint: str, path: str | None, platform: Platform) -> None:
     print(f"Ctrl-C ends it{more}", flush=True)
 
 
-def _serve_until_told(platform: Platform, listener: Any) -> None:
-    server = Server(platform)
+def _stoppable(server: Server) -> Server:
+    """A server that ends by Ctrl-C or SIGTERM, from before it says so."""
 
     def stop(*_: object) -> None:
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    asyncio.run(server.serve(sockets=[listener]))
+    return server
 
 
 # --- add -------------------------------------------------------------------
