@@ -127,20 +127,20 @@ def _with_progress(
     except ImportError:  # the extra "cli" is not installed
         yield from points
         return
-    count, last = 0, int(time.time()) if end is None else end
+    count, first, last = 0, 0, int(time.time()) if end is None else end
     # disable=None: only on a terminal
     layout = "{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
     with tqdm(disable=None, bar_format=layout, leave=True) as bar:
         for point in points:
             if not count:
-                start = point[0] if start is None else start
-                bar.reset(max(last - start, 1))
+                first = point[0] if start is None else start
+                bar.reset(max(last - first, 1))
             count += 1
             yield point
             # Looking at the clock for each point would take longer than reading it.
-            if not count % 1000 and start is not None:
+            if not count % 1000:
                 bar.set_postfix_str(f"{count:,} points", refresh=False)
-                bar.update(point[0] - start - bar.n)
+                bar.update(point[0] - first - bar.n)
         bar.set_postfix_str(f"{count:,} points", refresh=False)
         if bar.total is not None:
             bar.update(bar.total - bar.n)

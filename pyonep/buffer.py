@@ -46,45 +46,59 @@ class Buffer(Protocol):
 
     def __len__(self) -> int:
         """How many points wait."""
+        ...
 
     def put_live(self, alias: str, time: int, value: Any) -> bool:
         """Keep the latest value of an alias; return whether it replaced one that waited."""
+        ...
 
     def has_live(self, alias: str) -> bool:
         """Whether a value that was not sent yet waits for an alias."""
+        ...
 
     def put(self, alias: str, entries: Sequence[tuple[int, Any]]) -> None:
         """Keep points with their times."""
+        ...
 
     def live(self) -> list[Point]:
         """The live values, those sent without an answer included, oldest first."""
+        ...
 
     def recorded(self, most: int) -> list[Point]:
         """The oldest points with times of their own."""
+        ...
 
     def sending(self, numbers: Iterable[int], now: float) -> None:
         """Note that live values are being sent: from now on they may have arrived."""
+        ...
 
     def to_recorded(self, numbers: Iterable[int]) -> None:
         """Turn live values into points under their own time."""
+        ...
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Forget points: the platform has them, or never will."""
+        ...
 
     def oldest(self) -> Point | None:
         """The point that has waited longest."""
+        ...
 
     def last(self) -> int:
         """Number of the point that was accepted last."""
+        ...
 
     def last_recorded(self) -> dict[str, int]:
         """Number of the last point with a time of its own, by alias."""
+        ...
 
     def close(self) -> None:
         """Give up files."""
+        ...
 
     def abandon(self) -> None:
         """Leave files to the process that this one was forked from."""
+        ...
 
 
 class MemoryBuffer:

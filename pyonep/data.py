@@ -89,7 +89,7 @@ class DataInterface:
     ) -> None:
         target = onephttp.endpoint(host, port, https, port_means_http=False)
         self._cik = cik
-        self.onephttp = onephttp.OneP_Request(
+        self.onephttp: onephttp.OneP_Request = onephttp.OneP_Request(
             target.host, target.https, httptimeout, reuseconnection=reuseconnection
         )
 

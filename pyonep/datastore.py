@@ -42,7 +42,7 @@ from .sending import Outcome, Sender, size_of
 
 __all__ = ["Datastore", "Statistics", "datastore_config", "transport_config"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 #: Defaults of `config`. Times in seconds.
 datastore_config: dict[str, Any] = {

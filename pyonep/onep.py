@@ -46,7 +46,7 @@ __all__ = [
     "OnepV1",
 ]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Auth = Union[str, dict[str, Any]]
 Resource = Union[str, dict[str, Any]]
@@ -180,9 +180,9 @@ class OnepV1:
     ) -> None:
         target = onephttp.endpoint(host, port, https, port_means_http=False)
         self.url = url
-        self.startid = startid
-        self.deferred = DeferredRequests()
-        self.onephttp = onephttp.OneP_Request(
+        self.startid: int = startid
+        self.deferred: DeferredRequests = DeferredRequests()
+        self.onephttp: onephttp.OneP_Request = onephttp.OneP_Request(
             target.host,
             https=target.https,
             httptimeout=httptimeout,

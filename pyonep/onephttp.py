@@ -22,10 +22,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import requests.adapters
 import requests.exceptions
+import requests.structures
 import requests.utils
 import urllib3
 import urllib3.connectionpool
 import urllib3.exceptions
+import urllib3.util.ssl_
 
 from .redaction import MASK, redact
 from .version import __version__
@@ -227,7 +229,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def build_connection_pool_key_attributes(
         self, request: Any, verify: Any, cert: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> Any:
+        host: Any
+        settings: Any
         host, settings = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https" and verify:
             settings.pop("ca_certs", None)
@@ -460,7 +464,9 @@ class OneP_Request:
             prepared = session.prepare_request(requests.Request("GET", self.base + "/"))
         except (ValueError, UnicodeError) as error:
             raise requests.exceptions.InvalidURL(str(error)) from error
-        settings = dict(session.merge_environment_settings(self.base, {}, False, verify, None))
+        settings: dict[str, Any] = dict(
+            session.merge_environment_settings(self.base, {}, False, verify, None)
+        )
         try:
             pool = adapter.pool_for(prepared, settings)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
@@ -521,7 +527,8 @@ class OneP_Request:
             target = session.get_redirect_target(response)
             if target is None or not self._same_host(urljoin(response.url, target)):
                 break
-            prepared = next(session.resolve_redirects(response, prepared, yield_requests=True))  # type: ignore[assignment]
+            following: Any = session.resolve_redirects(response, prepared, yield_requests=True)
+            prepared = next(following)
             response = session.send(
                 prepared, stream=True, timeout=timeout, allow_redirects=False, **_sendable(channel)
             )

@@ -38,7 +38,7 @@ from .redaction import redact
 
 __all__ = ["PROVISION_BASE", "Provision", "ProvisionResponse"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 PROVISION_BASE = "/provision"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
@@ -185,7 +185,7 @@ class Provision:
         self._verbose = verbose
         self._raise_api_exceptions = raise_api_exceptions
         self._shared_by = shared_by
-        self.onephttp = onephttp.OneP_Request(
+        self.onephttp: onephttp.OneP_Request = onephttp.OneP_Request(
             target.host,
             https=target.https,
             httptimeout=httptimeout,

@@ -40,7 +40,7 @@ class _Client(OnepV1):
     """An OnepV1 that notes the platform's clock with each answer."""
 
     server_time: float | None = None  # Unix seconds at `noted`
-    noted = 0.0
+    noted: float = 0.0
 
     def _exchange(self, body: str, timeout: float | None, auth: Any) -> tuple[Any, bytes]:
         raw, content = super()._exchange(body, timeout, auth)
@@ -62,7 +62,7 @@ class Sender:
     """
 
     def __init__(self, auth: Any, transport: dict[str, Any], autocreate: Any) -> None:
-        self.client = _Client(**transport)
+        self.client: _Client = _Client(**transport)
         self._auth = auth
         self._autocreate = autocreate
         self._last: dict[str, tuple[float, Any]] = {}  # alias -> when written live, what

@@ -9,9 +9,10 @@ try:
     from .platform import Device
     from .settings import Settings
     from .store import StoreError
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
-        f"the local platform needs {error.name}: pip install 'pyonep[server]'", name=error.name
-    ) from error
+        f"the local platform needs {_missing.name}: pip install 'pyonep[server]'",
+        name=_missing.name,
+    ) from _missing
 
 __all__ = ["Device", "LocalPlatform", "Problem", "Settings", "StoreError", "VendorAccount"]

@@ -15,7 +15,7 @@ from .errors import Problem, TooLarge, Unauthorized
 from .http import STATUS, Request, problem
 from .platform import Platform
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _JSON = "application/json; charset=utf-8"
 _MOST_CONNECTIONS = 10_000

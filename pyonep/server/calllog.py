@@ -25,7 +25,7 @@ from .http import DETAIL, Request
 if TYPE_CHECKING:
     from .platform import Platform
 
-log = logging.getLogger("pyonep.server.calls")
+log: logging.Logger = logging.getLogger("pyonep.server.calls")
 
 NOBODY = "-"
 _LONGEST = 60  # characters of a name

@@ -44,7 +44,7 @@ class LocalPlatform:
         clock: Clock = time.time,
     ) -> None:
         self.host = host
-        self.port = port
+        self.port: int = port
         self.path = path
         self._settings = settings or Settings()
         self._clock = clock

@@ -13,10 +13,21 @@ from .access import Call, Caller
 from .descriptions import LIMITS, complete, is_key
 from .errors import Conflict, Malformed, Refused
 from .settings import Settings
-from .store import ROOT, Node, Store
+from .store import (
+    ROOT,
+    ContentStore,
+    Database,
+    FleetStore,
+    Node,
+    ResourceStore,
+    RightsStore,
+    SeriesStore,
+    Store,
+    TimerStore,
+)
 from .waits import Waits
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
@@ -48,19 +59,19 @@ class Platform:
         self, store: Store, settings: Settings | None = None, clock: Clock = time.time
     ) -> None:
         self.store = store
-        self.settings = settings or Settings()
+        self.settings: Settings = settings or Settings()
         self.clock = clock
-        self.resources = store.resources
-        self.series = store.series
-        self.rights = store.rights
-        self.timers = store.timers
-        self.fleet = store.fleet
-        self.content = store.content
-        self.database = store.database
+        self.resources: ResourceStore = store.resources
+        self.series: SeriesStore = store.series
+        self.rights: RightsStore = store.rights
+        self.timers: TimerStore = store.timers
+        self.fleet: FleetStore = store.fleet
+        self.content: ContentStore = store.content
+        self.database: Database = store.database
         self.enabling: set[tuple[int, str]] = set()
-        self.waits = Waits()
-        self.rollbacks = 0
-        self.admin_key = keys.new()
+        self.waits: Waits = Waits()
+        self.rollbacks: int = 0
+        self.admin_key: str = keys.new()
         self.fault: Exception | None = None  # why the last change could not be kept
         self._asking: list[asyncio.Future[None]] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -71,7 +82,7 @@ class Platform:
         self._prepare()
 
     def _prepare(self) -> None:
-        self.is_new = self.resources.by_id(ROOT) is None
+        self.is_new: bool = self.resources.by_id(ROOT) is None
         if self.is_new:
             limits = dict.fromkeys(LIMITS, "inherit")
             description = complete("client", {"name": "root", "limits": limits})

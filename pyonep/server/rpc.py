@@ -18,7 +18,7 @@ from .errors import BadArguments, Refused, Unauthorized
 from .platform import Platform
 from .waits import Waiter
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40

@@ -15,17 +15,24 @@ __all__ = [
     "ROOT",
     "UNFINISHED",
     "Content",
+    "ContentStore",
+    "Database",
+    "FleetStore",
     "Grant",
     "Member",
     "Model",
     "Node",
     "Point",
     "Range",
+    "ResourceStore",
+    "RightsStore",
     "Serial",
+    "SeriesStore",
     "Share",
     "Store",
     "StoreError",
     "StoreInUse",
+    "TimerStore",
     "Vendor",
 ]
 
@@ -42,13 +49,13 @@ class Store:
     """
 
     def __init__(self, path: str | None = None, synchronous: str = "FULL") -> None:
-        self.database = Database(path, synchronous)
-        self.resources = ResourceStore(self.database)
-        self.series = SeriesStore(self.database)
-        self.rights = RightsStore(self.database)
-        self.timers = TimerStore(self.database)
-        self.fleet = FleetStore(self.database)
-        self.content = ContentStore(self.database)
+        self.database: Database = Database(path, synchronous)
+        self.resources: ResourceStore = ResourceStore(self.database)
+        self.series: SeriesStore = SeriesStore(self.database)
+        self.rights: RightsStore = RightsStore(self.database)
+        self.timers: TimerStore = TimerStore(self.database)
+        self.fleet: FleetStore = FleetStore(self.database)
+        self.content: ContentStore = ContentStore(self.database)
 
     def close(self) -> None:
         """Commit and close."""

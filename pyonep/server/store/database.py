@@ -48,7 +48,7 @@ class Database:
         self._prepared: dict[int, _Prepared] = {}
         self._statements: list[ClauseElement] = []  # keeps the ids above alive
         self._savepoints = 0
-        self.dirty = False
+        self.dirty: bool = False
         self.before_write_out: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         event.listen(self._engine, "connect", _settings(synchronous))

@@ -7,16 +7,16 @@ from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Str
 # Raise by one with each change that an older release could not read.
 FORMAT = 1
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
-about = Table(
+about: Table = Table(
     "about",
     metadata,
     Column("name", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
 
-resources = Table(
+resources: Table = Table(
     "resources",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -42,7 +42,7 @@ Index(
 )
 Index("resources_dropped", resources.c.id, sqlite_where=resources.c.owner.is_(None))
 
-aliases = Table(
+aliases: Table = Table(
     "aliases",
     metadata,
     Column("client", Integer, primary_key=True),
@@ -54,7 +54,7 @@ aliases = Table(
 
 # How many resources of a kind a client owns, and how many count against its limit:
 # its own and those of the clients below that inherit from it.
-tallies = Table(
+tallies: Table = Table(
     "tallies",
     metadata,
     Column("client", Integer, primary_key=True),
@@ -65,7 +65,7 @@ tallies = Table(
 )
 
 # Every change of what a client owns or uses, for `usage` over a window.
-ledger = Table(
+ledger: Table = Table(
     "ledger",
     metadata,
     Column("client", Integer, primary_key=True),
@@ -75,7 +75,7 @@ ledger = Table(
     sqlite_with_rowid=False,
 )
 
-tags = Table(
+tags: Table = Table(
     "tags",
     metadata,
     Column("resource", Integer, primary_key=True),
@@ -83,7 +83,7 @@ tags = Table(
     sqlite_with_rowid=False,
 )
 
-series = Table(
+series: Table = Table(
     "series",
     metadata,
     Column("resource", Integer, primary_key=True),
@@ -91,7 +91,7 @@ series = Table(
     Column("size", Integer, nullable=False),
 )
 
-points = Table(
+points: Table = Table(
     "points",
     metadata,
     Column("series", Integer, primary_key=True),
@@ -100,7 +100,7 @@ points = Table(
     sqlite_with_rowid=False,
 )
 
-shares = Table(
+shares: Table = Table(
     "shares",
     metadata,
     Column("code", String(40), primary_key=True),
@@ -111,7 +111,7 @@ shares = Table(
     Index("shares_by_activator", "activator", "resource"),
 )
 
-grants = Table(
+grants: Table = Table(
     "grants",
     metadata,
     Column("token", String(40), primary_key=True),
@@ -122,7 +122,7 @@ grants = Table(
     Index("grants_by_end", "expires"),
 )
 
-timers = Table(
+timers: Table = Table(
     "timers",
     metadata,
     Column("resource", Integer, primary_key=True),
@@ -133,7 +133,7 @@ timers = Table(
 
 # --- provisioning ----------------------------------------------------------
 
-vendors = Table(
+vendors: Table = Table(
     "vendors",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -142,7 +142,7 @@ vendors = Table(
     sqlite_autoincrement=True,
 )
 
-vendor_tokens = Table(
+vendor_tokens: Table = Table(
     "vendor_tokens",
     metadata,
     Column("token", String(40), primary_key=True),
@@ -151,7 +151,7 @@ vendor_tokens = Table(
     Index("vendor_tokens_by_label", "vendor", "label", unique=True),
 )
 
-models = Table(
+models: Table = Table(
     "models",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -165,7 +165,7 @@ models = Table(
     sqlite_autoincrement=True,
 )
 
-model_shares = Table(
+model_shares: Table = Table(
     "model_shares",
     metadata,
     Column("model", Integer, primary_key=True),
@@ -174,7 +174,7 @@ model_shares = Table(
 )
 
 # place: order of insertion within the model. shelf: place // SHELF, see shelves.
-serials = Table(
+serials: Table = Table(
     "serials",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -200,7 +200,7 @@ Index(
 
 # How many serial numbers stand on each shelf, so that a page far back is found
 # without counting all those before it.
-shelves = Table(
+shelves: Table = Table(
     "shelves",
     metadata,
     Column("model", Integer, primary_key=True),
@@ -209,7 +209,7 @@ shelves = Table(
     sqlite_with_rowid=False,
 )
 
-ranges = Table(
+ranges: Table = Table(
     "ranges",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -222,7 +222,7 @@ ranges = Table(
     Index("ranges_by_model", "model"),
 )
 
-activations = Table(
+activations: Table = Table(
     "activations",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -233,7 +233,7 @@ activations = Table(
     Index("activations_by_serial", "serial"),
 )
 
-contents = Table(
+contents: Table = Table(
     "contents",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -248,7 +248,7 @@ contents = Table(
     Index("contents_by_name", "model", "name", unique=True),
 )
 
-blobs = Table(
+blobs: Table = Table(
     "blobs",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -256,7 +256,7 @@ blobs = Table(
     sqlite_autoincrement=True,
 )
 
-pieces = Table(
+pieces: Table = Table(
     "pieces",
     metadata,
     Column("blob", Integer, primary_key=True),
@@ -264,7 +264,7 @@ pieces = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-groups = Table(
+groups: Table = Table(
     "groups",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -275,7 +275,7 @@ groups = Table(
     sqlite_autoincrement=True,
 )
 
-members = Table(
+members: Table = Table(
     "members",
     metadata,
     Column("id", Integer, primary_key=True),
