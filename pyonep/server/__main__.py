@@ -24,7 +24,7 @@ from .errors import Problem
 from .fleet import VendorAccount
 from .local import LocalPlatform
 from .platform import Device, Platform
-from .runner import Server, listen
+from .runner import Server, endpoint, listen
 from .settings import Settings
 from .store import Store, StoreError, StoreInUse
 
@@ -187,11 +187,11 @@ def _serve(options: argparse.Namespace) -> None:
         store = Store(path, settings.synchronous)
         try:
             platform = Platform(store, settings)
-            endpoint = _endpoint(options.host, listener.getsockname()[1])
-            where = folder.Running(endpoint, platform.admin_key)
+            url = endpoint(options.host, listener.getsockname()[1])
+            where = folder.Running(url, platform.admin_key)
             with nullcontext() if path is None else folder.announced(options.data, where):
                 server = _stoppable(Server(platform))
-                _greet(endpoint, path, platform)
+                _greet(url, path, platform)
                 if not options.quiet:
                     _log_calls()
                 asyncio.run(server.serve(sockets=[listener]))
@@ -199,12 +199,8 @@ def _serve(options: argparse.Namespace) -> None:
             store.close()
 
 
-def _endpoint(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _greet(endpoint: str, path: str | None, platform: Platform) -> None:
-    print(f"One Platform on {endpoint}")
+def _greet(url: str, path: str | None, platform: Platform) -> None:
+    print(f"One Platform on {url}")
     print(f"data in {path or 'memory'}")
     if platform.is_new:
         device = platform.add_device("first device")

@@ -10,7 +10,7 @@ from typing import Any, Callable, TypeVar
 from . import fleet
 from .fleet import VendorAccount
 from .platform import Clock, Device, Platform
-from .runner import Server, listen
+from .runner import Server, endpoint, listen
 from .settings import Settings
 from .store import Store
 
@@ -122,8 +122,7 @@ class LocalPlatform:
     @property
     def endpoint(self) -> str:
         """URL of the platform, as the environment variable PYONEP_ENDPOINT takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return endpoint(self.host, self.port)
 
     @property
     def connection(self) -> dict[str, Any]:

@@ -73,3 +73,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise
     listener.setblocking(False)
     return listener
+
+
+def endpoint(host: str, port: int) -> str:
+    """URL of a platform, as the environment variable PYONEP_ENDPOINT takes it."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
