@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -103,14 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(options: argparse.Namespace) -> None:
-    o = OnepV1(options.host, options.port, reuseconnection=True)
     series = _resource(options.series)
-    points = o.points(options.cik, series, options.start, options.end, page=options.page)
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(("timestamp", "value"))
-    table.writerows(_with_progress(points, options.start, options.end))
-    sys.stdout.flush()
-    o.close()
+    with closing(OnepV1(options.host, options.port, reuseconnection=True)) as o:
+        points = o.points(options.cik, series, options.start, options.end, page=options.page)
+        table.writerow(("timestamp", "value"))
+        table.writerows(_with_progress(points, options.start, options.end))
+        sys.stdout.flush()
 
 
 def _resource(name: str) -> Resource:

@@ -225,7 +225,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().cert_verify(conn, url, verify, cert)
         if _is_https(url) and verify:
             conn.ca_certs = conn.ca_cert_dir = None
-            conn.ssl_context = _tls_context(_ca_bundle(verify))
+            conn.conn_kw["ssl_context"] = _tls_context(_ca_bundle(verify))
 
     def build_connection_pool_key_attributes(
         self, request: Any, verify: Any, cert: Any = None

@@ -216,12 +216,8 @@ def _greet(url: str, path: str | None, platform: Platform) -> None:
 
 def _stoppable(server: Server) -> Server:
     """A server that ends by Ctrl-C or SIGTERM, from before it says so."""
-
-    def stop(*_: object) -> None:
-        server.should_exit = True
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        signal.signal(number, lambda *_: server.stop())
     return server
 
 

@@ -113,7 +113,7 @@ class LocalPlatform:
         thread, server = self._thread, self._server
         if thread is None or server is None:
             return
-        server.should_exit = True
+        server.stop()
         thread.join()
         self._thread = self._server = self._platform = self._loop = None
 

@@ -35,6 +35,19 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE,
         )
         super().__init__(config)
+        self._is_serving = self._is_told_to_stop = False
+
+    def stop(self) -> None:
+        """End serving, or, before it began, as soon as it has."""
+        self._is_told_to_stop = True
+        if self._is_serving:
+            self.should_exit = True
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop; uvicorn would leave without a shutdown if told earlier."""
+        self._is_serving = True
+        self.should_exit = self.should_exit or self._is_told_to_stop
+        await super().main_loop()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, NamedTuple
 
 from sqlalchemy import ClauseElement, create_engine, event, insert, select
@@ -52,18 +52,21 @@ class Database:
         self.before_write_out: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         event.listen(self._engine, "connect", _settings(synchronous))
+        self._open = ExitStack()
+        self._open.callback(self._engine.dispose)
         try:
-            self._connection = self._engine.connect()
+            self._connection = self._open.enter_context(self._engine.connect())
             driver: Any = self._connection.connection.dbapi_connection
             self._cursor: sqlite3.Cursor = driver.cursor()
+            self._open.callback(self._cursor.close)
             self._driver = driver
             self._create(path)
-        except (DBAPIError, sqlite3.Error) as error:
-            self._engine.dispose()
-            raise _explained(path, error) from error
         except StoreError:
-            self._engine.dispose()
+            self._open.close()
             raise
+        except (DBAPIError, sqlite3.Error) as error:
+            self._open.close()
+            raise _explained(path, error) from error
 
     def _create(self, path: str | None) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
@@ -174,9 +177,7 @@ class Database:
     def close(self) -> None:
         """Commit and close."""
         self.commit()
-        self._cursor.close()
-        self._connection.close()
-        self._engine.dispose()
+        self._open.close()
 
 
 def _settings(synchronous: str) -> Callable[[Any, Any], None]:
