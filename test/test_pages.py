@@ -123,7 +123,7 @@ def runnable(code):
             assert os.access(ROOT / command, os.X_OK)
             continue
         for long, short in ONLY_PARSED.items():
-            if command.startswith((long, f".venv/bin/{long}")):
+            if re.match(rf"(\.venv(-test)?/bin/)?{re.escape(long)}\b", command):
                 command = short
         if command == "python -m pyonep.server":
             command += " --port 0"

@@ -13,6 +13,6 @@ except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
         f"the local platform needs {_missing.name}: pip install 'pyonep[server]'",
         name=_missing.name,
-    ) from _missing
+    ) from None
 
 __all__ = ["Device", "LocalPlatform", "Problem", "Settings", "StoreError", "VendorAccount"]
