@@ -63,7 +63,7 @@ def rpc_call(
     if isinstance(status, list):
         status = f"invalid: {len(status)} points"
     if status == "invalid" and "error" in outcome:
-        detail = redact(_one_line(outcome["error"]["message"]))
+        detail = outcome["error"]["message"]
     elif "error" in outcome:
         status = f"{status}: {_error_text(outcome['error'])}"
     if detail:
@@ -82,12 +82,13 @@ def http_call(request: Request, response: Response) -> None:
 
 
 def _line(front: str, caller: str, what: str, outcome: str) -> None:
-    log.info("%-9s  %-5s  %-40s  %s", front, redact(caller), redact(_one_line(what)), outcome)
+    shown = (redact(_one_line(text)) for text in (caller, what, outcome))
+    log.info("%-9s  %-5s  %-40s  %s", front, *shown)
 
 
 def _error_text(error: dict[str, Any]) -> str:
     context = f" ({error['context']})" if "context" in error else ""
-    return redact(_one_line(f"{error['code']} {error['message']}{context}"))
+    return f"{error['code']} {error['message']}{context}"
 
 
 def _what(call: dict[str, Any]) -> str:
