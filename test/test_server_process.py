@@ -274,6 +274,15 @@ def test_a_running_platform_tells_its_owner_alone_how_to_reach_it(tmp_path):
     assert folder.running(tmp_path) is None
 
 
+def test_add_to_a_platform_that_does_not_answer(tmp_path):
+    with LocalPlatform(str(tmp_path / folder.DATABASE)):
+        nowhere = folder.Running(f"http://127.0.0.1:{free_port()}", "a" * 40)
+        with folder.announced(tmp_path, nowhere):
+            for what in (["device", "x"], ["dataport", "c" * 40, "x"]):
+                sentence = one_sentence(run("add", *what, "--data", tmp_path))
+                assert "a" * 40 not in sentence and "c" * 40 not in sentence
+
+
 # --- run ---
 
 SCRIPT = """

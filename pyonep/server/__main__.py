@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -13,15 +14,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import requests
+import requests.exceptions
 
 from ..datastore import Datastore
+from ..exceptions import OneException
 from ..onep import FORMATS, OnepV1
-from ..onephttp import ENDPOINT_VARIABLE
+from ..onephttp import ENDPOINT_VARIABLE, OneP_Request
 from . import admin, fleet, folder
 from .errors import Problem
 from .fleet import VendorAccount
+from .http import DETAIL
 from .local import LocalPlatform
 from .platform import Device, Platform
 from .runner import Server, endpoint, listen
@@ -155,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (_Failure, StoreError, Problem) as error:
+    except (_Failure, StoreError, Problem, OneException) as error:
         print(f"pyonep.server: {error}", file=sys.stderr)
         return 1
 
@@ -243,15 +247,14 @@ def _platform_in(data: Path) -> Iterator[folder.Running]:
 def _ask(running: folder.Running, kind: str, fields: dict[str, str | None]) -> dict[str, str]:
     """Let a running platform add something."""
     given = {name: value for name, value in fields.items() if value is not None}
-    response = requests.post(
-        f"{running.endpoint}/admin/{kind}",
-        json=given,
-        headers={admin.KEY_HEADER: running.admin_key},
-        timeout=10,
-    )
+    headers = {admin.KEY_HEADER: running.admin_key, "Content-Type": "application/json"}
+    platform = OneP_Request(urlsplit(running.endpoint).netloc, https=False, httptimeout=10)
+    try:
+        _, response = platform.request("POST", f"/admin/{kind}", json.dumps(given), headers)
+    except requests.exceptions.RequestException as error:
+        raise _Failure(f"the platform on {running.endpoint} does not answer") from error
     if response.status_code >= 400:
-        detail = response.headers.get("X-Error-Detail", response.reason)
-        raise _Failure(f"not added: {detail}")
+        raise _Failure(f"not added: {response.headers.get(DETAIL, response.reason)}")
     added: dict[str, str] = response.json()
     return added
 
