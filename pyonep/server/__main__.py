@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import site
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -313,15 +314,18 @@ def _run(options: argparse.Namespace) -> int:
             **os.environ,
             ENDPOINT_VARIABLE: platform.endpoint,
             **_keys(device, vendor),
-            "PYTHONPATH": _with_this_package(os.environ.get("PYTHONPATH")),
+            **_search_path(),
         }
         return _script([str(options.script), *options.arguments], environment)
 
 
-def _with_this_package(path: str | None) -> str:
-    """A search path on which the script finds this very package, even a copied folder."""
+def _search_path() -> dict[str, str]:
+    """What lets the script find this very package when it is not installed, but a copied folder."""
     home = str(Path(__file__).resolve().parent.parent.parent)
-    return os.pathsep.join([home, path] if path else [home])
+    if home in (*site.getsitepackages(), site.getusersitepackages()):
+        return {}
+    path = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([home, path] if path else [home])}
 
 
 def _script(words: list[str], environment: dict[str, str]) -> int:

@@ -90,7 +90,7 @@ def add_account(
         token: Its token; a new one by default.
 
     Raises:
-        Malformed: The name, the key or the token is none.
+        Malformed: The name, the key or the token has not the form of one.
         Conflict: One of them is taken.
     """
     root = platform.resources.by_id(ROOT)

@@ -140,7 +140,7 @@ class LocalPlatform:
             Its ``cik`` and ``rid``.
 
         Raises:
-            Problem: The key is none, or another client has it.
+            Problem: The key has not the form of one, or another client has it.
         """
         return self.run(lambda platform: platform.add_device(name, cik))
 
@@ -158,7 +158,7 @@ class LocalPlatform:
             Its ``name``, ``cik``, ``rid``, ``token``, ``portal_cik`` and ``portal_rid``.
 
         Raises:
-            Problem: Name, key or token is none, or taken.
+            Problem: Name, key or token has not the form of one, or is taken.
         """
         return self.run(lambda platform: fleet.add_account(platform, name, cik, token))
 

@@ -148,7 +148,7 @@ class Platform:
             cik: Its key, for scripts that have one written into them; a new one by default.
 
         Raises:
-            Malformed: The key is none.
+            Malformed: The key has not the form of one.
             Conflict: Another client has this key.
         """
         root = self.resources.by_id(ROOT)
