@@ -307,6 +307,10 @@ class Datastore:
         Returns:
             Whether everything that had been accepted reached the platform or was reported.
         """
+        return self._send_all(timeout, try_again=True)
+
+    def _send_all(self, timeout: float | None, try_again: bool) -> bool:
+        """Send what waits now, in as many requests as it takes; after a failure only if told."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             target = self._buffer.last()
@@ -320,7 +324,7 @@ class Datastore:
                 delay = self._attempt(with_live=True, timeout=left)
             finally:
                 self._sending.release()
-            if delay == _NEVER:
+            if delay == _NEVER or (delay and not try_again):
                 return False
             if delay:
                 self._pause(delay if left is None else min(delay, left))
@@ -533,17 +537,14 @@ class Datastore:
         """End the thread, after what is buffered went out.
 
         Args:
-            force: Make one attempt only; else try for ``exit_timeout`` seconds.
+            force: Give up at the first request that fails; else try again for ``exit_timeout``
+                seconds.
 
         Returns:
             Whether everything was sent. What was not is kept, for `start` or `flush`.
         """
         self._end_thread()
-        if force:
-            with self._sending:
-                self._attempt(with_live=True, timeout=self._config["exit_timeout"])
-            return len(self._buffer) == 0
-        return self.flush(self._config["exit_timeout"])
+        return self._send_all(self._config["exit_timeout"], try_again=not force)
 
     def restart(self) -> None:
         """End the thread, which may take until a request under way ends, and start a new one."""

@@ -174,6 +174,16 @@ def test_the_thread_flushes_by_itself(stores):
     assert stores.values("b") == [2]
 
 
+def test_stop_by_force_brings_all_that_the_platform_takes(stores):
+    store = stores()
+    store.write("a", 1)
+    store.write("nobody's", 2)  # spoils the group: each goes alone after it
+    store.record("b", [[5, 5]])
+    assert store.stop(True) is True and store.statistics().waiting == 0
+    assert stores.values("a") == [1] and stores.values("b") == [5]
+    assert [alias for alias, _, _ in stores.rejected] == ["nobody's"]
+
+
 def test_context_manager_and_close(stores):
     with stores() as store:
         assert store.isThreadAlive()

@@ -68,6 +68,14 @@ PRINTED = {
         True
         activated
     """,
+    "datastore_0_8": """
+        True
+        True
+        True
+        False
+        [0.0, 1.5, 3.0, 4.5, 9.5]
+        False
+    """,
     "rpc_0_10": """
         (True, 'ok')
         (True, 'ok')
@@ -93,6 +101,14 @@ PRINTED = {
         False 404 Not Found
         404
         True True
+    """,
+    "datastore_0_10": """
+        (True, True)
+        eco
+        eco of the cache
+        True
+        [True, True, True, True, True, True, True, True]
+        [107, 106, 105, 104, 103]
     """,
     "rpc_0_12": """
         102
