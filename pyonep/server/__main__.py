@@ -52,6 +52,9 @@ their keys. Old scripts need no change: an environment variable sends there what
 send to m2.exosite.com.
 
   {ENDPOINT_VARIABLE}=http://127.0.0.1:{DEFAULT_PORT} python my_script.py
+
+A line is printed for each call, without credentials. http://127.0.0.1:{DEFAULT_PORT}/health tells
+whether the platform is well.
 """
 
 
