@@ -3,7 +3,7 @@
     python examples/plot_series.py [CIK ALIAS [HOST [PORT]]]
 
 Without a CIK this starts a One Platform of its own, fills a day, and draws that. The picture
-is written to series.png in the current folder. Needs matplotlib.
+is written to series.png in the current folder.
 """
 
 import math
@@ -13,10 +13,13 @@ import time
 from contextlib import ExitStack
 from datetime import datetime
 
-import matplotlib.dates
-import matplotlib.pyplot as plt
-
 from pyonep import onep
+
+try:
+    import matplotlib.dates
+    import matplotlib.pyplot as plt
+except ImportError:
+    sys.exit("this example draws with matplotlib: pip install matplotlib")
 
 # Your settings. A CIK is the secret key of a client (a device).
 CIK = ""
