@@ -50,7 +50,9 @@ BLOCKS = list(blocks())
 
 
 def of(language):
-    return [block for block in BLOCKS if block.values[0] == language]
+    """The blocks in a language; those that stand on several pages, once."""
+    different = {block.values[1]: block for block in reversed(BLOCKS)}
+    return [block for block in different.values() if block.values[0] == language]
 
 
 def run(*command, **kwargs):

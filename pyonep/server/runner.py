@@ -21,6 +21,8 @@ _ROUNDS = 5  # of the event loop, after which no accepted connection is left
 class Server(uvicorn.Server):
     """A server that leaves signals to whoever runs it, and lets open waits end."""
 
+    should_exit: bool  # uvicorn's, which says no type
+
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         config = uvicorn.Config(
@@ -35,7 +37,8 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE,
         )
         super().__init__(config)
-        self._is_serving = self._is_told_to_stop = False
+        self._is_serving: bool = False
+        self._is_told_to_stop: bool = False
 
     def stop(self) -> None:
         """End serving, or, before it began, as soon as it has."""
