@@ -11,8 +11,10 @@ import os
 import sqlite3
 import time
 import warnings
+from bisect import insort
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Optional, Protocol
 
 from . import jsonrpc
@@ -105,7 +107,10 @@ class MemoryBuffer:
     """Points in memory."""
 
     def __init__(self) -> None:
-        self._points: OrderedDict[int, Point] = OrderedDict()
+        self._points: dict[int, Point] = {}
+        # Their numbers, ascending: of two in one second, the one accepted later has to go later.
+        # Some may be gone by now, never the first.
+        self._order: list[int] = []
         self._live: OrderedDict[int, Point] = OrderedDict()
         self._fresh: dict[str, int] = {}  # alias -> number of its live value not sent yet
         self._next = 0
@@ -133,12 +138,16 @@ class MemoryBuffer:
         for time_, value in entries:
             number = self._number()
             self._points[number] = Point(number, alias, time_, value)
+            self._order.append(number)
 
     def live(self) -> list[Point]:
         return list(self._live.values())
 
     def recorded(self, most: int) -> list[Point]:
-        return [point for _, point in zip(range(most), self._points.values())]
+        return list(islice(self._in_order(), most))
+
+    def _in_order(self) -> Iterator[Point]:
+        return (self._points[number] for number in self._order if number in self._points)
 
     def sending(self, numbers: Iterable[int], now: float) -> None:
         for number in numbers:
@@ -152,6 +161,7 @@ class MemoryBuffer:
             if point is not None:
                 self._forget_fresh(point)
                 self._points[number] = point._replace(live=False, sent=None)
+                insort(self._order, number)
 
     def remove(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -159,20 +169,22 @@ class MemoryBuffer:
                 point = self._live.pop(number, None)
                 if point is not None:
                     self._forget_fresh(point)
+        gone = next((at for at, n in enumerate(self._order) if n in self._points), None)
+        del self._order[:gone]
 
     def _forget_fresh(self, point: Point) -> None:
         if self._fresh.get(point.alias) == point.number:
             del self._fresh[point.alias]
 
     def oldest(self) -> Point | None:
-        heads = [next(iter(some.values())) for some in (self._points, self._live) if some]
+        heads = [*islice(self._in_order(), 1), *islice(self._live.values(), 1)]
         return min(heads, default=None)
 
     def last(self) -> int:
         return self._next
 
     def last_recorded(self) -> dict[str, int]:
-        return {point.alias: number for number, point in self._points.items()}
+        return {point.alias: point.number for point in self._in_order()}
 
     def close(self) -> None:
         pass

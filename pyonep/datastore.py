@@ -444,7 +444,9 @@ class Datastore:
         """Live values missed their moment: they are recorded later, under their own time."""
         with self._lock:
             self._buffer.to_recorded([point.number for point in live])
-            self._missed.update((point.alias, point.number) for point in live)
+            for point in live:
+                last = max(point.number, self._missed.get(point.alias, 0))
+                self._missed[point.alias] = last
 
     # --- reports ---
 
