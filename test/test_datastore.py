@@ -864,21 +864,24 @@ def test_of_two_values_of_a_second_the_later_stays_though_the_earlier_was_in_dou
 ):
     with Proxy(platform.port) as proxy:
         store = stores(connection={**proxy.connection, "timeout": 1})
-        store.write("b", 1)
+        store.write("c", 1)
         assert store.flush(10)
-        while time.time() % 1 > 0.3:
-            time.sleep(0.01)
-        second = int(time.time())
-        store.write("a", 1)
-        proxy.cut_request_after = 50  # it may have arrived, for all that can be known here
-        assert store.stop(True) is False
-        proxy.down = True
-        store.write("a", 2)  # the question fails, and this one misses its moment
-        assert store.stop(True) is False
-        proxy.down = False
-        assert int(time.time()) == second, "this machine is too slow for the test"
-        assert store.flush(10)
-    assert stores.points("a") == [[second, 2]]
+        for alias in ("a", "b"):
+            while time.time() % 1 > 0.3:
+                time.sleep(0.01)
+            second = int(time.time())
+            store.write(alias, 1)
+            proxy.cut_request_after = 50  # it may have arrived, for all that can be known here
+            assert store.stop(True) is False
+            proxy.down = True
+            store.write(alias, 2)  # the question fails, and this one misses its moment
+            in_time = int(time.time()) == second
+            assert store.stop(True) is False
+            proxy.down = False
+            assert store.flush(10)
+            if in_time:  # a slow machine has another try
+                break
+    assert in_time and stores.points(alias) == [[second, 2]]
 
 
 # --- everything at once ---
