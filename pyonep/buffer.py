@@ -12,7 +12,7 @@ import sqlite3
 import time
 import warnings
 from bisect import insort
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Optional, Protocol
@@ -110,7 +110,7 @@ class MemoryBuffer:
         self._points: dict[int, Point] = {}
         # Their numbers, ascending: of two in one second, the one accepted later has to go later.
         # Some may be gone by now, never the first.
-        self._order: list[int] = []
+        self._order: deque[int] = deque()
         self._live: OrderedDict[int, Point] = OrderedDict()
         self._fresh: dict[str, int] = {}  # alias -> number of its live value not sent yet
         self._next = 0
@@ -169,8 +169,8 @@ class MemoryBuffer:
                 point = self._live.pop(number, None)
                 if point is not None:
                     self._forget_fresh(point)
-        gone = next((at for at, n in enumerate(self._order) if n in self._points), None)
-        del self._order[:gone]
+        while self._order and self._order[0] not in self._points:
+            self._order.popleft()
 
     def _forget_fresh(self, point: Point) -> None:
         if self._fresh.get(point.alias) == point.number:

@@ -11,14 +11,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
 import requests.exceptions
 
-from . import onephttp
+from . import onephttp, secretfile
 from .exceptions import OnePlatformException, ProvisionException
 from .provision import Provision, ProvisionResponse, transport_error
 from .redaction import redact
@@ -122,7 +121,7 @@ class DataInterface:
         response = Provision(**settings).serialnumber_activate(model, serialnumber, vendor)
         if response.isok:
             kept = str(response.body)
-            _keep_key(path, kept)
+            secretfile.write(path, kept)
         elif kept is None or response.status != 409:
             raise ProvisionException(response)
         return cls(kept, **connection)
@@ -268,15 +267,3 @@ def _kept_key(path: str) -> str | None:
             return file.read().strip() or None
     except FileNotFoundError:
         return None
-
-
-def _keep_key(path: str, cik: str) -> None:
-    """Put a key into a file of its owner's, all of it or nothing."""
-    beside = f"{path}.new"
-    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(number, "w", encoding="ascii") as file:
-        os.chmod(beside, 0o600)
-        file.write(cik)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)

@@ -9,7 +9,6 @@ venv=${VENV:-.venv-test}
 pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
 rm -rf build # what was removed would come back from there
 $pip install '.[cli,server]' -r test/requirements.txt
-$pip install --force-reinstall --no-deps .
 venv=$(cd "$venv" && pwd)
 export COVERAGE_RCFILE="$PWD/pyproject.toml" COVERAGE_FILE="$PWD/.coverage"
 rm -f .coverage .coverage.*

@@ -17,7 +17,7 @@ from ..version import __version__
 from . import fleet
 from .errors import Malformed, Unauthorized
 from .fleet import VendorAccount
-from .http import Request, problem
+from .http import Request, not_allowed
 from .platform import Device, Platform
 
 HEALTH = "/health"
@@ -27,12 +27,12 @@ KEY_HEADER = "X-Admin-Key"
 async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
     """Answer a request of this front; None when the path is not one of its."""
     if request.scope["path"] == HEALTH:
-        return _health(request) if request.method == "GET" else _only("GET")
+        return _health(request) if request.method == "GET" else not_allowed(["GET"])
     add = _ADDED.get("/".join(request.segments or ()))
     if add is None:
         return None
     if request.method != "POST":
-        return _only("POST")
+        return not_allowed(["POST"])
     _check_key(request)
     request.body = await read()
     given = request.json()
@@ -45,10 +45,6 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
     added = add(request.platform, **given)
     await request.platform.committed()
     return JSONResponse(added._asdict())
-
-
-def _only(method: str) -> Response:
-    return problem(405, "", {"Allow": method})
 
 
 def _check_key(request: Request) -> None:

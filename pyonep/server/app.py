@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from . import admin, calllog, data, provisioning, rpc
 from .errors import Problem, TooLarge, Unauthorized
-from .http import STATUS, Request, problem
+from .http import STATUS, Request, not_allowed, problem
 from .platform import Platform
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class App:
 
     async def _rpc(self, scope: Scope, receive: Receive) -> Response:
         if scope["method"] != "POST":
-            return problem(405, "", {"Allow": "POST"})
+            return not_allowed(["POST"])
         try:
             body = await read_body(scope, receive, self.platform.settings.max_request_bytes)
         except TooLarge:

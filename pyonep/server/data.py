@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from . import access, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge
-from .http import FORM, Request, nothing, plain, problem
+from .http import FORM, Request, not_allowed, nothing, plain
 from .platform import Platform
 from .store import Node
 from .waits import LONGEST_TIMEOUT
@@ -28,7 +28,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
         return None
     handler = methods.get(request.method)
     if handler is None:
-        return problem(405, "", {"Allow": ", ".join(methods)})
+        return not_allowed(methods)
     request.body = await read()
     answer = handler(request)
     response: Response = answer if isinstance(answer, Response) else await answer

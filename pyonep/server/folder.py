@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import platformdirs
 
+from .. import secretfile
 from .store import StoreError
 
 DATABASE = "one_platform.sqlite"
@@ -52,11 +53,7 @@ def database(folder: Path) -> str:
 def announced(folder: Path, running: Running) -> Iterator[None]:
     """Tell other processes of the same user how to reach the platform, during the block."""
     path = folder / RUNNING
-    with suppress(FileNotFoundError):
-        path.unlink()  # of a process that was killed
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        json.dump(running._asdict(), file)
+    secretfile.write(str(path), json.dumps(running._asdict()))
     try:
         yield
     finally:

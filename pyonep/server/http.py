@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -101,7 +102,7 @@ class Request:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
 
-    @property
+    @cached_property
     def segments(self) -> list[str] | None:
         """The path, split first and decoded then; None when it is not UTF-8."""
         raw = self.scope.get("raw_path") or self.scope["path"].encode("utf-8")
@@ -216,6 +217,11 @@ def problem(status: int, detail: str = "", headers: dict[str, str] | None = None
         shown = detail.encode("ascii", "backslashreplace").decode("ascii")
         all_headers[DETAIL] = " ".join(shown.split())[:_LONGEST_DETAIL]
     return Response(f"HTTP/1.1 {status} {REASONS[status]}\r\n", status, all_headers)
+
+
+def not_allowed(methods: Iterable[str]) -> Response:
+    """405, naming the methods that are taken here."""
+    return problem(405, "", {"Allow": ", ".join(methods)})
 
 
 def ranged(header: str | None, total: int, type: str, pieces: Any) -> Response:

@@ -11,7 +11,20 @@ from starlette.responses import Response
 
 from . import access, fleet
 from .errors import Conflict, Forbidden, Malformed, NotFound, TooLarge, Unauthorized, Unsupported
-from .http import CSV, FORM, JSON, Form, Request, done, listed, nothing, plain, problem, ranged
+from .http import (
+    CSV,
+    FORM,
+    JSON,
+    Form,
+    Request,
+    done,
+    listed,
+    not_allowed,
+    nothing,
+    plain,
+    problem,
+    ranged,
+)
 from .platform import Platform
 from .store import PIECE, Content, Member, Model, Node, Serial, Vendor
 
@@ -51,7 +64,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Res
     route, arguments = found
     handler = route.methods.get(request.method)
     if handler is None:
-        return problem(405, "", {"Allow": ", ".join(route.methods)})
+        return not_allowed(route.methods)
     if handler is not _upload:
         request.body = await read()
     caller = _caller(request, route)

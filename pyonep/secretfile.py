@@ -1,0 +1,17 @@
+"""Files that hold a key: for their owner alone, and never half written."""
+
+from __future__ import annotations
+
+import os
+
+
+def write(path: str, text: str) -> None:
+    """Put a text into a file that only its owner can read, all of it or nothing."""
+    beside = f"{path}.new"
+    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        os.chmod(beside, 0o600)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
