@@ -21,7 +21,6 @@ import os
 import sqlite3
 import sys
 import threading
-import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +30,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from . import jsonrpc, onephttp
 from .backoff import Backoff
 from .buffer import Buffer, MemoryBuffer, Point, SpoolBuffer
+from .clock import Clock
 from .exceptions import (
     JsonRPCRequestException,
     OneException,
@@ -134,6 +134,9 @@ class Datastore:
         ValueError: A setting makes no sense.
     """
 
+    #: Every clock that is read and every wait; a test has its own.
+    clock: Clock = Clock()
+
     def __init__(
         self,
         cik: Any,
@@ -169,8 +172,8 @@ class Datastore:
         self._lock = threading.RLock()  # callbacks may ask for statistics
         self._changed = threading.Condition(self._lock)
         self._sending = threading.Lock()
-        self._sender = Sender(self._auth, self._transport, self._autocreate)
-        self._reader = OnepV1(**self._transport)
+        self._sender = Sender(self._auth, self._connect(), self._autocreate, self.clock)
+        self._reader = self._connect()
         self._backoff = Backoff(self._config["retry_base"], self._config["retry_cap"])
         self._limit = int(self._config["request_points"])
         self._thread: Optional[threading.Thread] = None
@@ -182,6 +185,10 @@ class Datastore:
         # Aliases with a live value that missed its moment -> its number, while it waits.
         self._missed = self._buffer.last_recorded()
         self._cache: OrderedDict[str, tuple[float, int, list[Any]]] = OrderedDict()
+
+    def _connect(self) -> OnepV1:
+        """A client to speak to the platform with; a test gives it another `onephttp`."""
+        return OnepV1(**self._transport)
 
     def _after_fork(self) -> None:
         """In the child: begin empty; what waits belongs to the parent."""
@@ -241,7 +248,7 @@ class Datastore:
             JsonStringException: A value is not JSON.
             ValueError: A timestamp is not a number of seconds, or 0.
         """
-        points = _points(entries)
+        points = _points(entries, int(self.clock.time()))
         jsonrpc.check("record", [alias, [value for _, value in points]])
         with self._changed:
             if self._refuses(alias) or not self._make_room(len(points)):
@@ -262,7 +269,7 @@ class Datastore:
         return result
 
     def _put_live(self, alias: str, value: Any) -> bool:
-        replaced = self._buffer.put_live(alias, int(time.time()), value)
+        replaced = self._buffer.put_live(alias, int(self.clock.time()), value)
         self._counts.replaced += replaced
         return replaced
 
@@ -272,7 +279,7 @@ class Datastore:
 
     def _refuses(self, alias: str) -> bool:
         until = self._unknown.get(alias) if self._unknown else None
-        if until is not None and time.monotonic() > until:
+        if until is not None and self.clock.monotonic() > until:
             del self._unknown[alias]
             until = None
         return self._closed or until is not None
@@ -283,8 +290,8 @@ class Datastore:
             return False
         if overflow == "block" and len(self._buffer) + needed > size:
             timeout = self._config["block_timeout"]
-            self._changed.wait_for(
-                lambda: self._closed or len(self._buffer) + needed <= size, timeout
+            self.clock.wait_for(
+                self._changed, lambda: self._closed or len(self._buffer) + needed <= size, timeout
             )
             return not self._closed and bool(len(self._buffer) + needed <= size)
         while overflow == "drop_oldest" and len(self._buffer) + needed > size:
@@ -311,11 +318,11 @@ class Datastore:
 
     def _send_all(self, timeout: float | None, try_again: bool) -> bool:
         """Send what waits now, in as many requests as it takes; after a failure only if told."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else self.clock.monotonic() + timeout
         with self._lock:
             target = self._buffer.last()
         while not self._is_sent(target):
-            left = None if deadline is None else deadline - time.monotonic()
+            left = None if deadline is None else deadline - self.clock.monotonic()
             if left is not None and left <= 0:
                 return False
             if not self._sending.acquire(timeout=-1 if left is None else left):
@@ -333,7 +340,7 @@ class Datastore:
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt; `close` by another thread ends it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed, seconds)
+            self.clock.wait_for(self._changed, lambda: self._closed, seconds)
 
     def _is_sent(self, target: int) -> bool:
         with self._lock:
@@ -399,7 +406,7 @@ class Datastore:
             self._not_sent(outcome.to_recorded)
             self._counts.sent += len(outcome.written)
             self._counts.rejected += len(outcome.rejected)
-            until = time.monotonic() + _UNKNOWN_FOR
+            until = self.clock.monotonic() + _UNKNOWN_FOR
             self._unknown.update(dict.fromkeys(missing, until))
             self._changed.notify_all()
         for point, reason in outcome.rejected:
@@ -415,7 +422,7 @@ class Datastore:
     def _succeeded(self) -> None:
         self._backoff.succeeded()
         self._halted = False
-        self._counts.last_success = time.time()
+        self._counts.last_success = self.clock.time()
 
     def _failed(self, error: Exception, live: list[Point], with_live: bool) -> float:
         """Keep the points, note the error, and say when to try again."""
@@ -500,7 +507,7 @@ class Datastore:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping, self._interval)
+                self.clock.wait_for(self._changed, lambda: self._stopping, self._interval)
                 if self._stopping:
                     return
             if not self._halted:
@@ -518,7 +525,7 @@ class Datastore:
                 return
             if delay:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._stopping, delay)
+                    self.clock.wait_for(self._changed, lambda: self._stopping, delay)
                 continue
             with_live = False
 
@@ -602,7 +609,7 @@ class Datastore:
         if not isok:
             return False
         with self._lock:
-            until = time.monotonic() + self._config["read_cache_expire_time"]
+            until = self.clock.monotonic() + self._config["read_cache_expire_time"]
             self._cache[alias] = (until, count, points)
             self._cache.move_to_end(alias)
             while len(self._cache) > self._config["read_cache_size"]:
@@ -612,7 +619,7 @@ class Datastore:
     def _cached(self, alias: str, count: int) -> list[Any] | None:
         with self._lock:
             until, asked, points = self._cache.get(alias, (0.0, 0, []))
-            if time.monotonic() >= until:
+            if self.clock.monotonic() >= until:
                 return None
             if count > asked and len(points) == asked:
                 return None  # there may be more than were asked for
@@ -686,9 +693,8 @@ def _transport(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _points(entries: Sequence[Sequence[Any]]) -> list[tuple[int, Any]]:
+def _points(entries: Sequence[Sequence[Any]], now: int) -> list[tuple[int, Any]]:
     """Entries with times of their own: whole seconds, offsets resolved."""
-    now = int(time.time())
     points = []
     for entry in entries:
         stamp, value = entry

@@ -256,6 +256,7 @@ class OnepV1:
             secrets = secrets_of(auth)
             log.debug("calls: %s", redact(repr(callrequests), *secrets))
         raw, content = self._exchange(body, self._timeout(callrequests, notimeout), auth)
+        self._answered(raw.headers)
         status = f"HTTP {raw.status} {raw.reason or ''}".strip()
         try:
             answer = jsonrpc.decode(status, content)
@@ -266,6 +267,9 @@ class OnepV1:
         if returnreq:
             return triples
         return triples[0][1:] if triples else (True, "ok")
+
+    def _answered(self, headers: Mapping[str, str]) -> None:
+        """Called with the headers of each answer; a Datastore reads the clock off them."""
 
     def _timeout(self, calls: list[Call], notimeout: bool) -> float | None:
         """Seconds: the HTTP timeout, and what the longest `wait` may take on top."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Optional
 
 from . import jsonrpc
 from .buffer import Point
+from .clock import Clock
 from .exceptions import OnePlatformException
 from .onep import OnepV1
 
@@ -36,22 +36,6 @@ class _Request(NamedTuple):
     is_group: bool
 
 
-class _Client(OnepV1):
-    """An OnepV1 that notes the platform's clock with each answer."""
-
-    server_time: float | None = None  # Unix seconds at `noted`
-    noted: float = 0.0
-
-    def _exchange(self, body: str, timeout: float | None, auth: Any) -> tuple[Any, bytes]:
-        raw, content = super()._exchange(body, timeout, auth)
-        try:
-            self.server_time = parsedate_to_datetime(raw.headers["Date"]).timestamp()
-            self.noted = time.monotonic()
-        except (KeyError, TypeError, ValueError):
-            pass
-        return raw, content
-
-
 class Sender:
     """Brings points to the platform.
 
@@ -61,19 +45,31 @@ class Sender:
     platform is asked.
     """
 
-    def __init__(self, auth: Any, transport: dict[str, Any], autocreate: Any) -> None:
-        self.client: _Client = _Client(**transport)
+    def __init__(self, auth: Any, client: OnepV1, autocreate: Any, clock: Clock) -> None:
+        self.client = client
+        client._answered = self._note_time  # type: ignore[method-assign]
+        self._clock = clock
+        self._server_time: float | None = None  # Unix seconds at `_noted`
+        self._noted = 0.0
         self._auth = auth
         self._autocreate = autocreate
         self._last: dict[str, tuple[float, Any]] = {}  # alias -> when written live, what
 
     def platform_time(self) -> float:
         """The platform's clock, or up to a second less; asks for it the first time."""
-        if self.client.server_time is None:
+        if self._server_time is None:
             self.client.lookup(self._auth, "alias", "")
-        if self.client.server_time is None:
+        if self._server_time is None:
             return 0.0  # a platform that does not tell the time
-        return self.client.server_time + time.monotonic() - self.client.noted
+        return self._server_time + self._clock.monotonic() - self._noted
+
+    def _note_time(self, headers: Any) -> None:
+        """Read the platform's clock off an answer."""
+        try:
+            self._server_time = parsedate_to_datetime(headers["Date"]).timestamp()
+            self._noted = self._clock.monotonic()
+        except (KeyError, TypeError, ValueError):
+            pass
 
     # --- a round ---
 
