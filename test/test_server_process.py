@@ -412,3 +412,36 @@ def test_local_platform_says_what_is_wrong(tmp_path, platform):
 
 def test_a_device_keeps_its_key_to_itself(device):
     assert device.cik not in repr(device) and device.rid in repr(device)
+
+
+# --- the files ---
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+@pytest.mark.parametrize("place", ["new", "link", "odd?name#x%20"])
+def test_a_new_database_is_for_its_owner_alone(tmp_path, umask, place):
+    path = tmp_path / place
+    if place == "link":
+        path.symlink_to(tmp_path / "target")
+    before = os.umask(umask)
+    try:
+        with LocalPlatform(str(path)) as platform:
+            platform.device()
+            files = [file for file in tmp_path.iterdir() if not file.is_symlink()]
+            assert any(file.name.endswith("-wal") for file in files)
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+            assert path.exists()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")
+def test_a_database_that_is_there_keeps_its_mode(tmp_path):
+    path = tmp_path / "shared.sqlite"
+    with LocalPlatform(str(path)) as platform:
+        device = platform.device()
+    path.chmod(0o640)
+    with LocalPlatform(str(path)) as platform:
+        assert onep.OnepV1(**platform.connection).lookup(device.cik, "alias", "")[0]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640

@@ -117,6 +117,14 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (%(default)s)"
     )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="name by which the platform may be called, besides addresses, localhost and\n"
+        "m2.exosite.com; may be repeated",
+    )
     where = parser.add_mutually_exclusive_group()
     _data_option(where, folder.default())
     where.add_argument("--memory", action="store_true", help="keep everything in memory only")
@@ -190,7 +198,7 @@ def _serve(options: argparse.Namespace) -> None:
             "another port is chosen with --port"
         ) from error
     with listener:
-        settings = Settings()
+        settings = Settings(allowed_hosts=options.allow_host).called(options.host)
         path = None if options.memory else folder.database(options.data)
         store = Store(path, settings.synchronous)
         try:

@@ -12,7 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from . import admin, calllog, data, provisioning, rpc
 from .errors import Problem, TooLarge, Unauthorized
-from .http import STATUS, Request, not_allowed, problem
+from .hosts import Hosts
+from .http import DETAIL, STATUS, TEXT, Request, not_allowed, problem
 from .platform import Platform
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class App:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+        self._hosts = Hosts(platform.settings.allowed_hosts)
         self._served: OrderedDict[Any, int] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,12 +55,26 @@ class App:
                 return
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        reason = self._hosts.refused(scope["headers"])
+        if reason is not None:
+            return self._misdirected(scope, receive, reason)
         if scope["path"] in rpc.PATHS:
             return await self._rpc(scope, receive)
         request = Request(self.platform, scope, receive)
         response = await self._answer(request)
         if calllog.is_on() and scope["path"] != admin.HEALTH:
             calllog.http_call(request, response)
+        return response
+
+    def _misdirected(self, scope: Scope, receive: Receive, reason: str) -> Response:
+        """The answer to one who calls the platform by a name that it does not go by."""
+        headers = {"Connection": "close", DETAIL: reason}  # the body is not read
+        if scope["path"] in rpc.PATHS:
+            body = rpc.misdirected(reason)
+            return Response(body, 421, {**headers, "Content-Type": _JSON})
+        response = Response(f"{reason}\n", 421, {**headers, "Content-Type": TEXT})
+        if calllog.is_on():
+            calllog.http_call(Request(self.platform, scope, receive), response)
         return response
 
     async def _answer(self, request: Request) -> Response:

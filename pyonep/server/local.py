@@ -79,7 +79,7 @@ class LocalPlatform:
             listener.close()
             raise
         self.port = listener.getsockname()[1]
-        self._platform = Platform(store, self._settings, self._clock)
+        self._platform = Platform(store, self._settings.called(self.host), self._clock)
         self._server = Server(self._platform)
         ready = threading.Event()
         self._thread = threading.Thread(

@@ -24,6 +24,7 @@ PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
 
 NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
+MISDIRECTED = 421  # as the status of HTTP
 
 
 class _WholeError(Exception):
@@ -65,6 +66,14 @@ def too_large(platform: Platform) -> bytes:
     """The answer to a body that is longer than the limit."""
     limit = platform.settings.max_request_bytes
     return _json({"error": _error(BAD_REQUEST, f"a request has at most {limit} bytes", "calls")})
+
+
+def misdirected(reason: str) -> bytes:
+    """The answer to a request that came to a name that the platform does not go by."""
+    error = _error(MISDIRECTED, reason, "host")
+    if calllog.is_on():
+        calllog.rpc_error(error)
+    return _json({"error": error})
 
 
 def _no_constant(name: str) -> NoReturn:

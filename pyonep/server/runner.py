@@ -9,13 +9,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from . import hosts
 from .app import App
 from .platform import Platform
 
 # How long requests that are under way may take when the server stops.
 _GRACE = 3  # seconds
 _ROUNDS = 5  # of the event loop, after which no accepted connection is left
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP on one connection. ASGI tells only the path of a target: its host joins the headers."""
+
+    def on_headers_complete(self) -> None:
+        named = hosts.of_target(self.url)
+        if named is not None:
+            self.headers.append(named)
+        super().on_headers_complete()
 
 
 class Server(uvicorn.Server):
@@ -32,6 +44,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             lifespan="on",
             ws="none",
+            http=_Protocol,
             loop="asyncio",
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Optional
 
 
@@ -26,6 +27,9 @@ class Settings:
         max_data_text: Bytes in one value that comes over the HTTP Data Interface.
         public_ipv4: What ``/ip`` answers on IPv6 connections.
         activation_window: Seconds in which a key that was not activated yet may be.
+        allowed_hosts: Names by which the platform may be called, besides addresses as
+            numbers, ``localhost`` and ``m2.exosite.com`` with what is below them. A
+            request that names another host is refused.
     """
 
     max_request_bytes: int = 32 * 1024 * 1024
@@ -40,3 +44,10 @@ class Settings:
     max_data_text: int = 64 * 1024
     public_ipv4: str = "127.0.0.1"
     activation_window: int = 24 * 3600
+    allowed_hosts: Sequence[str] = ()
+
+    def called(self, host: str) -> Settings:
+        """The same, for a platform that listens on a host: it goes by that name as well."""
+        told = self.allowed_hosts
+        names = (told,) if isinstance(told, str) else tuple(told)
+        return replace(self, allowed_hosts=(*names, host))

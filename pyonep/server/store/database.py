@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, NamedTuple
 
-from sqlalchemy import ClauseElement, create_engine, event, insert, select
+from sqlalchemy import URL, ClauseElement, create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -39,9 +40,12 @@ class Database:
     """
 
     def __init__(self, path: str | None, synchronous: str) -> None:
-        url = "sqlite://" if path is None else f"sqlite:///{path}"
+        if path in _IN_MEMORY:
+            path = None
+        else:
+            _make_private(path)
         self._engine = create_engine(
-            url,
+            URL.create("sqlite", database=path),
             poolclass=StaticPool,
             connect_args={"check_same_thread": False, "timeout": 0.2, "isolation_level": None},
         )
@@ -178,6 +182,24 @@ class Database:
         """Commit and close."""
         self.commit()
         self._open.close()
+
+
+_IN_MEMORY = (None, "", ":memory:")
+
+
+def _make_private(path: str) -> None:
+    """Make a file that is not there yet for its owner alone: it will hold keys.
+
+    SQLite gives the files beside it, ``-wal`` and others, the same mode. A file that
+    is there keeps the mode that its owner gave it.
+    """
+    path = os.path.realpath(path)  # of a link whose target is missing, the target is made
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return  # it is there, or it cannot be made: SQLite will say why
+    os.close(number)
+    os.chmod(path, 0o600)  # whatever the umask is
 
 
 def _settings(synchronous: str) -> Callable[[Any, Any], None]:
