@@ -42,7 +42,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
         inspect.signature(add).bind(request.platform, **given)
     except TypeError as error:
         raise Malformed(f"the body has a field too few or too many: {error}") from error
-    added = add(request.platform, **given)
+    added = request.platform.work(lambda: add(request.platform, **given))
     await request.platform.committed()
     return JSONResponse(added._asdict())
 

@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from . import admin, calllog, data, provisioning, rpc
-from .errors import Problem, TooLarge, Unauthorized
+from .errors import NotKept, Problem, TooLarge, Unauthorized
 from .hosts import Hosts
-from .http import DETAIL, STATUS, TEXT, Request, not_allowed, problem
+from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem
 from .platform import Platform
+from .waits import HungUp
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class App:
         elif scope["type"] == "http":
             try:
                 response = await self._respond(scope, receive)
-            except ClientDisconnect:
+            except (ClientDisconnect, HungUp):
                 return
             if self.platform.settings.requests_per_connection is not None:
                 self._count(scope, response)
@@ -86,12 +87,13 @@ class App:
             # The rest of a body that is too large is not read: the connection ends.
             headers = {"Connection": "close"} if status == 413 else None
             return problem(status, detail, headers)
-        except ClientDisconnect:
+        except (ClientDisconnect, HungUp):
             raise
+        except NotKept:  # which is logged where it happens
+            return problem(500)
         except Exception:
-            # Ours to mend. Other requests of the same transaction are told as well.
+            # What the request had changed is undone already; nobody else notices.
             log.exception("fault while answering %s", request.method)
-            self.platform.rollback()
             return problem(500)
 
     async def _front(self, request: Request) -> Response:
@@ -115,7 +117,7 @@ class App:
             # The rest of the body is not read: the connection cannot go on.
             answer: bytes | None = rpc.too_large(self.platform)
             return Response(answer, media_type=_JSON, headers={"Connection": "close"})
-        answer = await rpc.process(self.platform, body)
+        answer = await rpc.process(self.platform, body, hung_up(receive))
         if answer is None:
             return Response(status_code=204, headers={"Content-Length": "0"})
         return Response(answer, headers={"Content-Type": _JSON})

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from . import access, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge
-from .http import FORM, Request, not_allowed, nothing, plain
+from .http import FORM, Request, hung_up, not_allowed, nothing, plain
 from .platform import Platform
 from .store import Node
-from .waits import LONGEST_TIMEOUT
+from .waits import LONGEST_TIMEOUT, while_connected
 
 _STACKS = ("onep:v1", "api:v1")
 _SAFE = "-._~"
@@ -30,7 +30,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
     if handler is None:
         return not_allowed(methods)
     request.body = await read()
-    answer = handler(request)
+    answer = request.platform.work(handler, request)
     response: Response = answer if isinstance(answer, Response) else await answer
     await request.platform.committed()
     return response
@@ -139,10 +139,10 @@ def _pair(alias: str, value: object) -> str:
     return f"{quote(alias, safe=_SAFE)}={quote(str(value), safe=_SAFE)}"
 
 
-async def _read(request: Request) -> Response:
+def _read(request: Request) -> Response | Awaitable[Response]:
     client = _caller(request)
     if "request-timeout" in request.headers:
-        return await _long_poll(request, client)
+        return _long_poll(request, client)
     return _values(request, client)
 
 
@@ -178,9 +178,12 @@ async def _next_point(
             return [point.time, point.value]
     waiter = platform.waits.open(node.id, timeout, since)
     try:
-        time, value = await platform.waits.result(waiter)
+        waiting = platform.waits.result(waiter)
+        time, value = await while_connected(hung_up(request.receive), waiting)
     except Refused:
         return []
+    finally:
+        platform.waits.close(waiter)
     text = values.keeper(flow.format_of(node))(value, platform.settings.max_text)
     return [time, text]
 

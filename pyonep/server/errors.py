@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 
 class Refused(Exception):
     """A call ends with a status other than ok.
@@ -15,6 +18,20 @@ class Refused(Exception):
         super().__init__(reason or status)
         self.status = status
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Partly:
+    """Some points were stored and some refused: ``[[time, "invalid"], ...]``.
+
+    A result, not an error: what was stored stays.
+    """
+
+    refused: list[list[Any]]
+
+
+class NotKept(Exception):
+    """What was done could not be made durable, and is undone."""
 
 
 class BadArguments(Exception):

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope
 
 from . import errors
 from .platform import Platform
+from .waits import Hangup
 
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
@@ -81,6 +82,16 @@ def parse_form(text: str) -> Form:
     except (UnicodeError, ValueError) as error:
         raise errors.Malformed("the fields are not UTF-8") from error
     return Form([(name[:-2] if name.endswith("[]") else name, value) for name, value in pairs])
+
+
+def hung_up(receive: Receive) -> Hangup:
+    """What returns when the client has hung up; the body has to be read before."""
+
+    async def hangup() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return hangup
 
 
 class Request:

@@ -228,9 +228,14 @@ def clone(
                 yield from _copy_points(platform, old, new)
         return _put_in(platform, owner, top)
     except BaseException:
-        platform.resources.set_owner(top, None)
-        platform.remove_dropped()
+        # Not here: it would be undone with the step that failed.
+        platform.afterwards(lambda: _give_up(platform, top))
         raise
+
+
+def _give_up(platform: Platform, top: Node) -> None:
+    platform.resources.set_owner(top, None)
+    platform.remove_dropped()
 
 
 def _copy_tree(platform: Platform, source: Node, top: Node, copies: _Copies) -> Iterator[None]:

@@ -168,7 +168,7 @@ class LocalPlatform:
         platform = self._platform
 
         async def do() -> T:
-            result = work(platform)
+            result = platform.work(work, platform)
             await platform.committed()
             return result
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
-from typing import Any, Callable, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import access, keys, lifecycle, procedures, rules
 from .access import Call, Caller
 from .descriptions import LIMITS, complete, is_key
-from .errors import Conflict, Malformed, Refused
+from .errors import Conflict, Malformed, NotKept, Refused
 from .settings import Settings
 from .store import (
     ROOT,
@@ -30,6 +31,19 @@ from .waits import Waits
 log: logging.Logger = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+T = TypeVar("T")
+
+_BREATH = 0.001  # seconds between bits of background work, for requests that came in meanwhile
+_PAUSE_AFTER_FAULT = 10.0
+
+
+def _step(steps: Any) -> tuple[Any] | None:
+    """One step of a long procedure; its result when it was the last one."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return (end.value,)
+    return None
 
 
 class Device(NamedTuple):
@@ -45,9 +59,9 @@ class Device(NamedTuple):
 class Platform:
     """A One Platform on a store.
 
-    All calls come from one thread, the one of the event loop. What they change
-    gathers in one transaction; `committed` commits it once for all requests that
-    came together.
+    All calls come from one thread, the one of the event loop. What they change goes
+    through `work`, so that a fault undoes its own work and no other, and gathers in one
+    transaction; `committed` commits it once for all requests that came together.
 
     Args:
         store: Where everything is kept.
@@ -73,6 +87,8 @@ class Platform:
         self.rollbacks: int = 0
         self.admin_key: str = keys.new()
         self.fault: Exception | None = None  # why the last change could not be kept
+        self._is_working = False
+        self._afterwards: list[Callable[[], None]] = []
         self._asking: list[asyncio.Future[None]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._next_due: float | None = None
@@ -118,27 +134,32 @@ class Platform:
             BadArguments: It does not take such arguments.
             Refused: With the status.
         """
+        self.ring_timers()
+        return self.work(self._call, caller, procedure, arguments)
+
+    def _call(self, caller: Caller, procedure: str, arguments: list[Any]) -> Any:
         run = procedures.find(procedure, arguments)
         client = self.resources.by_id(caller.client)
         if client is None or not access.in_tree(self, client):
             raise Refused("restricted", "the calling client is gone")
         if client.description["locked"]:
             raise Refused("locked", "the calling client is locked")
-        self.ring_timers()
         return run(Call(self, client, procedure, caller.permissions), *arguments)
 
     async def finished(self, steps: Any) -> Any:
-        """Carry a long procedure to its end, letting others run in between."""
+        """Carry a long procedure to its end, letting others run in between.
+
+        Raises:
+            NotKept: What it did so far is undone.
+        """
         rollbacks = self.rollbacks
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
-            await self.committed()
-            if self.rollbacks != rollbacks:
-                steps.close()
-                raise RuntimeError("changes of this call were rolled back")
+        try:
+            while True:
+                if (end := self.work(_step, steps)) is not None:
+                    return end[0]
+                await self.committed(rollbacks)
+        finally:
+            self.work(steps.close)
 
     def add_device(self, name: str = "device", cik: str | None = None) -> Device:
         """Make a client that may own as much as it likes.
@@ -166,23 +187,82 @@ class Platform:
         description = {"name": name, "limits": dict.fromkeys(LIMITS, "inherit")}
         return lifecycle.create(self, owner, "client", description, cik)
 
+    # --- work ---
+
+    def work(self, do: Callable[..., T], *arguments: Any) -> T:
+        """Do something: all of what it changes, or, when it raises, nothing.
+
+        What others changed in the same transaction, and what waits, is not touched. Work
+        that is done as part of other work shares its fate.
+        """
+        if self._is_working:
+            return do(*arguments)
+        self._is_working = True
+        self.database.begin_unit()
+        noted = self.waits.begin_unit()
+        try:
+            result = do(*arguments)
+            self.database.end_unit()
+        except BaseException as error:
+            self._undo(noted, error)
+            raise
+        finally:
+            self._is_working = False
+            if self._afterwards:
+                self._do_afterwards()
+        return result
+
+    def _undo(self, noted: int, why: BaseException) -> None:
+        self.waits.undo(noted)
+        if not self.database.undo_unit():
+            # SQLite gave up the transaction; it does so when the disk is full.
+            self.rollback(why if isinstance(why, Exception) else NotKept(repr(why)))
+
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Do something as work of its own when this work has ended, however it ends."""
+        self._afterwards.append(do)
+
+    def _do_afterwards(self) -> None:
+        waiting, self._afterwards = self._afterwards, []
+        for do in waiting:
+            with self.reported("clearing up"):
+                self.work(do)
+
+    @contextmanager
+    def reported(self, what: str) -> Iterator[None]:
+        """Log a fault of work that nobody waits for."""
+        try:
+            yield
+        except Exception:
+            log.exception("fault while %s", what)
+
     # --- commits ---
 
-    async def committed(self) -> None:
-        """Wait until everything done so far is durable."""
-        if not self.database.dirty:
-            return
-        loop = asyncio.get_running_loop()
-        if not self._asking:
-            # Once all requests that are ready now have run.
-            loop.call_soon(self._commit)
-        future: asyncio.Future[None] = loop.create_future()
-        self._asking.append(future)
-        await future
+    async def committed(self, rollbacks: int | None = None) -> None:
+        """Wait until everything done so far is durable.
+
+        Args:
+            rollbacks: What `rollbacks` was when the caller's work began, for work that let
+                others run in between.
+
+        Raises:
+            NotKept: It could not be made durable.
+        """
+        if self.database.dirty:
+            loop = asyncio.get_running_loop()
+            if not self._asking:
+                # Once all requests that are ready now have run.
+                loop.call_soon(self._commit)
+            future: asyncio.Future[None] = loop.create_future()
+            self._asking.append(future)
+            await future
+        if rollbacks is not None and rollbacks != self.rollbacks:
+            raise NotKept("what was done before was rolled back")
 
     def _commit(self) -> None:
-        asking, self._asking = self._asking, []
+        # A rollback in the meantime has told those who asked before it.
         error = self.commit()
+        asking, self._asking = self._asking, []
         for future in asking:
             if not future.done():
                 if error is None:
@@ -190,31 +270,32 @@ class Platform:
                 else:
                     future.set_exception(error)
 
-    def commit(self) -> Exception | None:
+    def commit(self) -> NotKept | None:
         """Commit, or roll back and return why."""
         try:
             self.database.commit()
         except Exception as error:
             log.exception("commit failed; rolled back")
-            self.rollback()
-            self.fault = error
-            return error
+            self.rollback(error)
+            return NotKept(str(error))
         self.fault = None
         self.waits.deliver()
         if self._timers_changed:
             self._set_alarm()
         return None
 
-    def rollback(self) -> None:
-        """Undo everything since the last commit, whoever did it."""
+    def rollback(self, why: Exception) -> None:
+        """Undo everything since the last commit, whoever did it: it cannot be kept."""
         self.rollbacks += 1
+        self.fault = why
         with suppress(Exception):
             self.database.rollback()
-        self.waits.forget_arrivals()
+        self.waits.forget()
+        self._timers_changed = True
         asking, self._asking = self._asking, []
         for future in asking:
             if not future.done():
-                future.set_exception(RuntimeError("rolled back"))
+                future.set_exception(NotKept(str(why)))
 
     # --- timers ---
 
@@ -231,12 +312,19 @@ class Platform:
             found = self.timers.first_due(now)
             if found is None:
                 break
-            node = self.resources.by_id(found[0])
-            if node is None or not access.in_tree(self, node):
-                self.timers.remove(found[0])
-            else:
-                rules.ring(self, node)
+            try:
+                self.work(self._ring, found[0])
+            except Exception:
+                log.exception("fault in a timer; it is given up")
+                self.work(self.timers.remove, found[0])
         self._next_due = self.timers.next_due()
+
+    def _ring(self, number: int) -> None:
+        node = self.resources.by_id(number)
+        if node is None or not access.in_tree(self, node):
+            self.timers.remove(number)
+        else:
+            rules.ring(self, node)
 
     def _set_alarm(self) -> None:
         self._timers_changed = False
@@ -270,12 +358,17 @@ class Platform:
         self._removing = False
         if self._stopped:
             return
-        if lifecycle.remove_some(self) or self.content.remove_some():
+        pause = _PAUSE_AFTER_FAULT
+        with self.reported("removing what was dropped"):
+            pause = _BREATH if self.work(self._removed_some) else 0.0
+        if pause:
             self._removing = True
-            # A breath for requests that came in meanwhile.
-            asyncio.get_running_loop().call_later(0.001, self._remove_some)
+            asyncio.get_running_loop().call_later(pause, self._remove_some)
         if not self._asking:
             self.commit()
+
+    def _removed_some(self) -> bool:
+        return lifecycle.remove_some(self) or self.content.remove_some()
 
     # --- life ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Generator
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from starlette.requests import ClientDisconnect
@@ -70,7 +70,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Res
     caller = _caller(request, route)
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
-    answer = handler(request, caller, *arguments)
+    answer = request.platform.work(handler, request, caller, *arguments)
     response = answer if isinstance(answer, Response) else await answer
     await request.platform.committed()
     return response
@@ -485,7 +485,7 @@ def _serial(request: Request, caller: Management, name: str, sn: str) -> Respons
     return listed([row])
 
 
-async def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> Response:
+def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> Answer:
     form = _form(request)
     enable, disable = form.is_true("enable"), form.is_true("disable")
     owner, old = form.get("owner"), form.get("oldsn")
@@ -496,14 +496,17 @@ async def _act_on_serial(request: Request, caller: Management, name: str, sn: st
     if disable:
         fleet.disable(platform, _mine(caller, serial))
     elif owner:
-        rid: Any = await platform.finished(fleet.enable(platform, model, sn, caller.vendor, owner))
-        return plain(rid, CSV)
+        return _enabled(platform, fleet.enable(platform, model, sn, caller.vendor, owner))
     elif old:
         source = _mine(caller, _visible(request, caller, model, old))
         fleet.remap(platform, model, serial, source, caller.vendor)
     else:
         fleet.reenable(platform, _mine(caller, serial))
     return done()
+
+
+async def _enabled(platform: Platform, steps: Generator[None, None, str]) -> Response:
+    return plain(str(await platform.finished(steps)), CSV)
 
 
 def _mine(caller: Management, serial: Serial) -> Serial:
@@ -632,21 +635,26 @@ async def _upload(request: Request, caller: Management, name: str, identifier: s
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > platform.settings.max_content_bytes:
         raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
-    blob = platform.content.new_blob()
+    rollbacks = platform.rollbacks
+    blob = platform.work(platform.content.new_blob)
     try:
         size = await _receive(request, blob)
+        type = request.headers.get("content-type") or "application/octet-stream"
+        await platform.committed(rollbacks)
+        platform.work(_put_blob, platform, content, blob, type, size)
     except BaseException:
-        platform.content.abandon(blob)
-        platform.remove_dropped()
+        platform.work(platform.content.abandon, blob)
         raise
+    finally:
+        platform.remove_dropped()
+    return done()
+
+
+def _put_blob(platform: Platform, content: Content, blob: int, type: str, size: int) -> None:
     current = platform.content.one(content.model, content.name)
     if current is None or current.id != content.id:
-        platform.content.abandon(blob)
         raise NotFound("the content was removed meanwhile")
-    type = request.headers.get("content-type") or "application/octet-stream"
     platform.content.set_blob(current, blob, type, size, platform.now())
-    platform.remove_dropped()
-    return done()
 
 
 async def _receive(request: Request, blob: int) -> int:
@@ -660,7 +668,7 @@ async def _receive(request: Request, blob: int) -> int:
         buffer += message.get("body", b"")
         more = message.get("more_body", False)
         while len(buffer) >= PIECE or (buffer and not more):
-            platform.content.add_piece(blob, number, bytes(buffer[:PIECE]))
+            platform.work(platform.content.add_piece, blob, number, bytes(buffer[:PIECE]))
             size += len(buffer[:PIECE])
             del buffer[:PIECE]
             number += 1

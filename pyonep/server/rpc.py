@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, NoReturn, Optional
 
 from . import calllog
 from .access import Caller
-from .errors import BadArguments, Refused, Unauthorized
+from .errors import BadArguments, NotKept, Partly, Refused, Unauthorized
 from .platform import Platform
-from .waits import Waiter
+from .waits import Hangup, HungUp, Waiter, while_connected
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -47,14 +47,24 @@ class _Request(NamedTuple):
     calls: list[dict[str, Any]]
 
 
-async def process(platform: Platform, body: bytes) -> Optional[bytes]:
+async def process(
+    platform: Platform, body: bytes, hangup: Optional[Hangup] = None
+) -> Optional[bytes]:
     """Answer a request.
+
+    Args:
+        platform: Where.
+        body: What was sent.
+        hangup: Returns when the client has hung up; waits end then.
 
     Returns:
         The JSON of the answer; None when no call asks for one.
+
+    Raises:
+        HungUp: The client did.
     """
     try:
-        answers = await _answers(platform, _parsed(platform, body))
+        answers = await _answers(platform, _parsed(platform, body), hangup)
     except _WholeError as error:
         if calllog.is_on():
             calllog.rpc_error(error.error)
@@ -147,79 +157,104 @@ def _check_id(number: Any) -> None:
 # --- the calls -------------------------------------------------------------
 
 
-async def _answers(platform: Platform, request: _Request) -> list[dict[str, Any]]:
+class _Ran(NamedTuple):
+    """A call that was carried out: its answer but for the id, and what the answer omits."""
+
+    outcome: dict[str, Any]
+    reason: str = ""
+    waiter: Optional[Waiter] = None
+
+
+async def _answers(
+    platform: Platform, request: _Request, hangup: Optional[Hangup]
+) -> list[dict[str, Any]]:
+    rollbacks = platform.rollbacks
+    ran: list[_Ran] = []
     try:
         caller = platform.authenticate(request.auth)
-        ran = [await _run(platform, caller, call) for call in request.calls]
-        await platform.committed()
+        for call in request.calls:
+            ran.append(await _run(platform, caller, call))
+        await platform.committed(rollbacks)
+        await _settle(platform, ran, hangup)
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
+    except HungUp:
+        raise
     except Exception as error:
-        # Ours to mend. Other requests of the same transaction are told as well.
-        log.exception("fault while answering a request")
-        platform.rollback()
+        if not isinstance(error, NotKept):  # which is logged where it happens
+            log.exception("fault while answering a request")
         raise _WholeError(
             FAULT, "fault of the platform; calls may have been carried out"
         ) from error
-    await _settle(platform, [outcome for outcome, _ in ran])
+    finally:
+        for one in ran:
+            if one.waiter is not None:
+                platform.waits.close(one.waiter)
     if calllog.is_on():
-        for call, (outcome, reason) in zip(request.calls, ran):
-            calllog.rpc_call(platform, caller.client, call, outcome, reason)
+        for call, one in zip(request.calls, ran):
+            calllog.rpc_call(platform, caller.client, call, one.outcome, one.reason)
     return [
-        {"id": call["id"], **outcome}
-        for call, (outcome, _) in zip(request.calls, ran)
+        {"id": call["id"], **one.outcome}
+        for call, one in zip(request.calls, ran)
         if call.get("id") is not None
     ]
 
 
-async def _run(
-    platform: Platform, caller: Caller, call: dict[str, Any]
-) -> tuple[dict[str, Any], str]:
-    """Carry out one call: its answer but for the id, and the reason that the answer omits."""
+async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> _Ran:
+    """Carry out one call."""
     procedure, arguments = call.get("procedure"), call.get("arguments", [])
     if not isinstance(procedure, str):
-        return _failed(BAD_REQUEST, "a call needs the name of a procedure", "procedure"), ""
+        return _Ran(_failed(BAD_REQUEST, "a call needs the name of a procedure", "procedure"))
     if not isinstance(arguments, list):
-        return _failed(NOT_SUPPORTED, "arguments must be a list", "arguments"), ""
+        return _Ran(_failed(NOT_SUPPORTED, "arguments must be a list", "arguments"))
     try:
         result = platform.call(caller, procedure, arguments)
         if type(result) is GeneratorType:
             result = await platform.finished(result)
     except LookupError:
-        return _failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure"
+        return _Ran(_failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure")
     except BadArguments as error:
-        return _failed(NOT_SUPPORTED, "Error", "arguments"), str(error)
+        return _Ran(_failed(NOT_SUPPORTED, "Error", "arguments"), str(error))
     except Refused as refused:
         return _refused(refused)
-    return ({"status": "ok"} if result is None else {"status": "ok", "result": result}), ""
+    except NotKept:
+        raise
+    except Exception:
+        log.exception("fault in %s", procedure)
+        return _Ran(_failed(FAULT, "fault of the platform; the call is undone", "procedure"))
+    if type(result) is Waiter:
+        return _Ran({}, "", result)
+    if type(result) is Partly:
+        return _Ran({"status": result.refused})
+    return _Ran({"status": "ok"} if result is None else {"status": "ok", "result": result})
 
 
 def _failed(code: int, message: str, context: str) -> dict[str, Any]:
     return {"status": "fail", "error": _error(code, message, context)}
 
 
-def _refused(refused: Refused) -> tuple[dict[str, Any], str]:
+def _refused(refused: Refused) -> _Ran:
     outcome: dict[str, Any] = {"status": refused.status}
     if refused.reason and refused.status == "invalid":
         outcome["error"] = _error(BAD_REQUEST, refused.reason, "arguments")
-        return outcome, ""
-    return outcome, refused.reason
+        return _Ran(outcome)
+    return _Ran(outcome, refused.reason)
 
 
-async def _settle(platform: Platform, outcomes: list[dict[str, Any]]) -> None:
+async def _settle(platform: Platform, ran: list[_Ran], hangup: Optional[Hangup]) -> None:
     """Wait, all at the same time, for those calls that wait."""
-    waiting = [outcome for outcome in outcomes if type(outcome.get("result")) is Waiter]
-    if not waiting:
-        return
-    results = await asyncio.gather(
-        *(platform.waits.result(outcome["result"]) for outcome in waiting),
-        return_exceptions=True,
-    )
-    for outcome, result in zip(waiting, results):
-        outcome.pop("result")
-        if isinstance(result, Refused):
-            outcome["status"] = result.status
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            outcome["result"] = result
+    waiting = [one for one in ran if one.waiter is not None]
+    if waiting:
+        await while_connected(
+            hangup, asyncio.gather(*(_settle_one(platform, one) for one in waiting))
+        )
+
+
+async def _settle_one(platform: Platform, one: _Ran) -> None:
+    assert one.waiter is not None
+    try:
+        point = await platform.waits.result(one.waiter)
+    except Refused as refused:
+        one.outcome["status"] = refused.status
+    else:
+        one.outcome.update(status="ok", result=point)

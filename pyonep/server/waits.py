@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple, Optional
+from collections.abc import Awaitable
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from .errors import Refused
 
 DEFAULT_TIMEOUT = 30_000  # milliseconds
 LONGEST_TIMEOUT = 300_000
+
+
+Hangup = Callable[[], Awaitable[None]]
+T = TypeVar("T")
+
+
+class HungUp(Exception):
+    """The client that waited is gone."""
+
+
+async def while_connected(hangup: Hangup | None, waiting: Awaitable[T]) -> T:
+    """Await something as long as the client is there.
+
+    Args:
+        hangup: Returns when the client has hung up; None when that cannot be told.
+        waiting: What is awaited; cancelled when the client hangs up.
+
+    Raises:
+        HungUp: The client did.
+    """
+    if hangup is None:
+        return await waiting
+    result = asyncio.ensure_future(waiting)
+    gone = asyncio.ensure_future(hangup())
+    try:
+        await asyncio.wait((result, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            raise HungUp
+        return result.result()
+    finally:
+        for task in (result, gone):
+            task.cancel()
 
 
 class Arrival(NamedTuple):
@@ -18,6 +51,12 @@ class Arrival(NamedTuple):
     time: int
     value: Any
     number: int
+
+
+class Loss(NamedTuple):
+    """A resource that was dropped."""
+
+    resource: int
 
 
 class Waiter:
@@ -36,13 +75,23 @@ class Waiter:
             return False
         return self.since is None or arrival.time > self.since
 
+    def fail(self, error: Refused) -> None:
+        """End it without a point."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
 
 class Waits:
-    """All open waits, by resource. A wait costs a future and a timer, no thread."""
+    """All open waits, by resource. A wait costs a future and a timer, no thread.
+
+    What happens to a resource is noted, and told to those who wait when it is durable;
+    what a unit noted and opened is taken back when it is undone.
+    """
 
     def __init__(self) -> None:
         self._waiters: dict[int, set[Waiter]] = {}
-        self._arrived: list[Arrival] = []
+        self._noted: list[Union[Arrival, Loss]] = []
+        self._opened: list[Waiter] = []  # by the unit that was begun last
         self._number = 0
 
     def __len__(self) -> int:
@@ -53,15 +102,21 @@ class Waits:
         return resource in self._waiters
 
     def arrived(self, resource: int, time: int, value: Any) -> None:
-        """Note a point; those who wait are told once it is durable."""
+        """Note a point."""
         if resource in self._waiters:
             self._number += 1
-            self._arrived.append(Arrival(resource, time, value, self._number))
+            self._noted.append(Arrival(resource, time, value, self._number))
+
+    def dropped(self, resource: int) -> None:
+        """Note that a resource is gone."""
+        if resource in self._waiters:
+            self._noted.append(Loss(resource))
 
     def open(self, resource: int, timeout: float, since: int | None = None) -> Waiter:
         """Begin to wait for what arrives from now on."""
         waiter = Waiter(resource, timeout, since, self._number)
         self._waiters.setdefault(resource, set()).add(waiter)
+        self._opened.append(waiter)
         return waiter
 
     def close(self, waiter: Waiter) -> None:
@@ -85,17 +140,32 @@ class Waits:
         finally:
             self.close(waiter)
 
-    def deliver(self) -> None:
-        """Tell those who wait about the points that are durable now."""
-        arrived, self._arrived = self._arrived, []
-        for arrival in arrived:
-            for waiter in self._waiters.get(arrival.resource, ()):
-                if waiter.wants(arrival):
-                    waiter.future.set_result([arrival.time, arrival.value])
+    # --- units ---
 
-    def forget_arrivals(self) -> None:
-        """The points noted were rolled back."""
-        self._arrived = []
+    def begin_unit(self) -> int:
+        """Begin a unit; returns what `undo` needs to take it back."""
+        self._opened.clear()
+        return len(self._noted)
+
+    def undo(self, noted: int) -> None:
+        """Take back what the unit noted and opened."""
+        del self._noted[noted:]
+        for waiter in self._opened:
+            self.close(waiter)
+
+    def deliver(self) -> None:
+        """Tell those who wait: what was noted is durable now."""
+        noted, self._noted = self._noted, []
+        for event in noted:
+            for waiter in self._waiters.get(event.resource, ()):
+                if isinstance(event, Loss):
+                    waiter.fail(Refused("error", "the resource was dropped"))
+                elif waiter.wants(event):
+                    waiter.future.set_result([event.time, event.value])
+
+    def forget(self) -> None:
+        """All since the last commit was rolled back."""
+        self.undo(0)
 
     def resources(self) -> list[int]:
         """What is being waited for."""
@@ -105,11 +175,4 @@ class Waits:
         """End all waits: the platform stops."""
         for waiters in self._waiters.values():
             for waiter in waiters:
-                if not waiter.future.done():
-                    waiter.future.set_exception(Refused("expire", "the platform stops"))
-
-    def dropped(self, resource: int) -> None:
-        """End all waits for a resource that is gone."""
-        for waiter in self._waiters.get(resource, ()):
-            if not waiter.future.done():
-                waiter.future.set_exception(Refused("error", "the resource was dropped"))
+                waiter.fail(Refused("expire", "the platform stops"))

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from .. import flow, values
 from ..access import Call
-from ..errors import BadArguments, Refused, invalid
+from ..errors import BadArguments, Partly, Refused, invalid
 from ..store import Node, Point
 from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
@@ -42,13 +42,13 @@ def writegroup(call: Call, entries: Any) -> None:
 
 
 @procedure
-def record(call: Call, resource: Any, entries: Any, options: Any = None) -> None:
+def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Optional[Partly]:
     """Write points at given times; superseded by recordbatch."""
-    recordbatch(call, resource, entries)
+    return recordbatch(call, resource, entries)
 
 
 @procedure
-def recordbatch(call: Call, resource: Any, entries: Any) -> None:
+def recordbatch(call: Call, resource: Any, entries: Any) -> Optional[Partly]:
     """Write points at given times; the status lists those that were refused."""
     node = call.series(call.own(resource))
     _limit(call, a_list(entries, "entries"))
@@ -65,16 +65,8 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> None:
             places.append(place)
     refused += [places[index] for index in flow.feed_many(call.platform, node, good)]
     if refused:
-        raise _Partly([[entries[place][0], INVALID] for place in sorted(refused)])
-
-
-class _Partly(Refused):
-    """Some points were refused; the status is a list of them."""
-
-    def __init__(self, refused: list[Any]) -> None:
-        super().__init__(INVALID)
-        self.status = refused  # type: ignore[assignment]
-        self.reason = ""
+        return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
+    return None
 
 
 def _limit(call: Call, entries: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, NamedTuple
 
@@ -23,6 +23,11 @@ class StoreInUse(StoreError):
     """Another process has the database open."""
 
 
+# Of the unit that is open: whether it has a savepoint yet.
+_NO_UNIT, _UNSAVED, _SAVED = range(3)
+_UNIT = "unit"
+
+
 class _Prepared(NamedTuple):
     sql: str
     names: tuple[str, ...]
@@ -35,8 +40,12 @@ class Database:
     SQLAlchemy makes the connection and the SQL; the compiled statements are run on
     the driver's own cursor, which takes a fifth of the time.
 
-    Changes gather in one transaction until `commit`. Rooms that hold back changes
-    or cache what they read are told by `before_write_out` and `on_rollback`.
+    Changes gather in one transaction until `commit`. In it each piece of work is a *unit*,
+    which can be undone alone: a savepoint is made when it first changes the database, so that
+    one that only reads, or whose points are held back, costs no statement.
+
+    Rooms that hold back changes or cache what they read are told by `before_write_out`,
+    `before_savepoint`, `on_undo` and `on_rollback`.
     """
 
     def __init__(self, path: str | None, synchronous: str) -> None:
@@ -53,7 +62,11 @@ class Database:
         self._statements: list[ClauseElement] = []  # keeps the ids above alive
         self._savepoints = 0
         self.dirty: bool = False
+        self.unit: int = 0  # number of the unit that was begun last
+        self._state = _NO_UNIT
         self.before_write_out: list[Callable[[], None]] = []
+        self.before_savepoint: list[Callable[[], None]] = []
+        self.on_undo: list[Callable[[bool], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         event.listen(self._engine, "connect", _settings(synchronous))
         self._open = ExitStack()
@@ -114,11 +127,14 @@ class Database:
     def change(self, statement: ClauseElement, **values: Any) -> sqlite3.Cursor:
         """Run a statement that writes."""
         self._begin()
+        if self._state == _UNSAVED:
+            self.save()
         return self.run(statement, **values)
 
     def change_many(self, statement: ClauseElement, rows: Iterable[tuple[Any, ...]]) -> None:
         """Run a statement that writes once per row; values in the order of its parameters."""
         self._begin()
+        self.save()
         self._cursor.executemany(self._compiled(statement).sql, rows)
 
     # --- transactions ---
@@ -150,7 +166,59 @@ class Database:
             self._cursor.execute("ROLLBACK")
         self.dirty = False
         self._savepoints = 0
+        self._state = _NO_UNIT
         self._forget()
+
+    # --- units ---
+
+    def begin_unit(self) -> None:
+        """Begin a piece of work that may have to be undone alone."""
+        assert self._state == _NO_UNIT, "a unit is one piece of work, and does not hold another"
+        self.unit += 1
+        self._state = _UNSAVED
+
+    def end_unit(self) -> None:
+        """Let what the unit changed be part of the transaction."""
+        if self._state == _SAVED:
+            self._cursor.execute(f"RELEASE {_UNIT}")
+        self._state = _NO_UNIT
+
+    def undo_unit(self) -> bool:
+        """Undo what the unit changed.
+
+        Returns:
+            False when SQLite gave up the whole transaction, as it does when the disk is
+            full: what all others changed is gone with it, and `rollback` is to be called.
+        """
+        was_saved, self._state = self._state == _SAVED, _NO_UNIT
+        if self.dirty and not self._driver.in_transaction:
+            return False
+        if was_saved:
+            try:
+                self._cursor.execute(f"ROLLBACK TO {_UNIT}")
+                self._cursor.execute(f"RELEASE {_UNIT}")
+            except sqlite3.Error:
+                return False
+        for hook in self.on_undo:
+            hook(was_saved)
+        return True
+
+    def settle(self, statement: ClauseElement, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement for changes that were held back, whose unit may have ended."""
+        if rows:
+            self._begin()
+            self._cursor.executemany(self._compiled(statement).sql, rows)
+
+    def save(self) -> None:
+        """Make the savepoint of the open unit, if it has none; before it, what was held back."""
+        if self._state != _UNSAVED:
+            return
+        self._begin()
+        self._state = _NO_UNIT
+        for hook in self.before_savepoint:
+            hook()
+        self._cursor.execute(f"SAVEPOINT {_UNIT}")
+        self._state = _SAVED
 
     def _forget(self) -> None:
         for hook in self.on_rollback:
@@ -160,6 +228,7 @@ class Database:
     def atomic(self) -> Iterator[None]:
         """All of the block's changes or, when it raises, none."""
         self._begin()
+        self.save()
         self.write_out()
         self._savepoints += 1
         name = f"s{self._savepoints}"

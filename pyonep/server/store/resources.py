@@ -200,6 +200,12 @@ class ResourceStore:
         self._aliases: dict[tuple[int, str], int] = {}
         self._subscribers: dict[str, list[int]] = {}
         database.on_rollback.append(self.forget_cached)
+        database.on_undo.append(self._undo)
+
+    def _undo(self, was_saved: bool) -> None:
+        """What a unit changed was undone; one without a savepoint changed nothing here."""
+        if was_saved:
+            self.forget_cached()
 
     def forget_cached(self) -> None:
         """Read everything anew from now on."""

@@ -5,7 +5,7 @@ Values are kept as text; the format of the resource says what they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
@@ -71,6 +71,16 @@ class _Summary:
     newest: Optional[Point]
 
 
+@dataclass(frozen=True)
+class _Before:
+    """A summary before a unit changed it, and whether it had to be written out by then."""
+
+    count: int
+    size: int
+    newest: Optional[Point]
+    is_changed: bool
+
+
 class SeriesStore:
     """Points of all series.
 
@@ -83,29 +93,103 @@ class SeriesStore:
         self._summaries: dict[int, _Summary] = {}
         self._changed: set[int] = set()
         self._waiting: list[tuple[int, int, str]] = []
+        # What the unit that wrote last did, so that it can be undone alone.
+        self._unit = 0
+        self._earlier = 0  # points held back before it
+        self._before: dict[int, Optional[_Before]] = {}  # None: nothing was known
         database.before_write_out.append(self._write_out)
+        database.before_savepoint.append(self._write_out_earlier)
+        database.on_undo.append(self._undo)
         database.on_rollback.append(self._forget)
 
     def _forget(self) -> None:
         self._summaries.clear()
         self._changed.clear()
         self._waiting.clear()
+        self._earlier = 0
+        self._before.clear()
 
     def _write_out(self) -> None:
         self._write_points()
         if self._changed:
-            known = self._summaries
-            self._db.change_many(
-                _SET_STATS, [(s, known[s].count, known[s].size) for s in self._changed]
-            )
+            self._db.save()
+            self._write_stats({s: self._summaries[s] for s in self._changed})
             self._changed.clear()
         if len(self._summaries) > _CACHED:
             self._summaries.clear()
 
+    def _write_stats(self, known: Mapping[int, _Summary | _Before]) -> None:
+        rows = [(resource, one.count, one.size) for resource, one in known.items()]
+        self._db.settle(_SET_STATS, rows)
+
     def _write_points(self) -> None:
-        if self._waiting:
-            self._db.change_many(_PUT, self._waiting)
-            self._waiting = []
+        if not self._waiting:
+            return
+        if self._unit == self._db.unit and len(self._waiting) > self._earlier:
+            self._db.save()  # some are of the unit that is open
+        self._db.settle(_PUT, self._waiting)
+        self._waiting.clear()
+        self._earlier = 0
+
+    # --- units ---
+
+    def _note(self, resource: int) -> None:
+        """Remember a series as it was before the unit that is open, which changes it."""
+        if self._unit != self._db.unit:
+            self._enter()
+        if resource not in self._before:
+            known = self._summaries.get(resource)
+            self._before[resource] = (
+                _Before(known.count, known.size, known.newest, resource in self._changed)
+                if known is not None
+                else None
+            )
+
+    def _enter(self) -> None:
+        self._unit = self._db.unit
+        self._earlier = len(self._waiting)
+        self._before.clear()
+
+    def _write_out_earlier(self) -> None:
+        """Write out what was held back before the unit that is open, and nothing of its own."""
+        if self._unit != self._db.unit:
+            self._enter()
+        if self._earlier:
+            self._db.settle(_PUT, self._waiting[: self._earlier])
+            del self._waiting[: self._earlier]
+            self._earlier = 0
+        stats: dict[int, _Summary | _Before] = {}
+        for resource in self._changed:
+            before = self._before.get(resource)
+            if before is not None and before.is_changed:
+                stats[resource] = before
+            elif resource not in self._before:
+                stats[resource] = self._summaries[resource]
+        self._write_stats(stats)
+        self._changed.intersection_update(self._before)
+
+    def _undo(self, was_saved: bool) -> None:
+        """Forget what the unit did; what earlier ones held back stays."""
+        if self._unit != self._db.unit:
+            return
+        if was_saved:  # the database has everything from before
+            self._waiting.clear()
+            self._changed.clear()
+            for resource in self._before:
+                self._summaries.pop(resource, None)
+        else:
+            del self._waiting[self._earlier :]
+            for resource, before in self._before.items():
+                self._put_back(resource, before)
+        self._before.clear()
+
+    def _put_back(self, resource: int, before: Optional[_Before]) -> None:
+        if before is None:
+            self._summaries.pop(resource, None)
+        else:
+            self._summaries[resource] = _Summary(before.count, before.size, before.newest)
+        if before is None or not before.is_changed:
+            self._changed.discard(resource)
 
     def _summary(self, resource: int) -> _Summary:
         summary = self._summaries.get(resource)
@@ -121,6 +205,7 @@ class SeriesStore:
 
     def put(self, resource: int, time: int, value: str) -> None:
         """Write one point; it replaces one of the same second."""
+        self._note(resource)
         summary = self._summary(resource)
         newest = summary.newest
         if newest is None or time > newest.time:
@@ -140,6 +225,7 @@ class SeriesStore:
         """Write many points; of several in one second the last one stays."""
         if not entries:
             return
+        self._note(resource)
         summary = self._summary(resource)
         unique = dict(entries)
         newest = summary.newest
@@ -186,6 +272,7 @@ class SeriesStore:
         count, size = self._db.one(_COUNT, s=resource, low=low, high=high)
         if not count:
             return
+        self._note(resource)
         self._db.change(_DELETE, s=resource, low=low, high=high)
         summary.count -= count
         summary.size -= size
@@ -205,6 +292,7 @@ class SeriesStore:
 
     def forget(self, resource: int) -> None:
         """Remove what is known about a series whose points are gone."""
+        self._note(resource)
         self._summaries.pop(resource, None)
         self._changed.discard(resource)
         self._db.change(_DROP_STATS, s=resource)
@@ -221,6 +309,7 @@ class SeriesStore:
         self._db.change(_COPY, to=target, s=source, low=low, high=high)
         if beyond is None:
             summary = self._summary(source)
+            self._note(target)
             self._summaries[target] = _Summary(summary.count, summary.size, summary.newest)
             self._changed.add(target)
         return None if beyond is None else beyond.time

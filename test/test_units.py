@@ -1,0 +1,161 @@
+"""Work on a store in memory, some of which fails: what fails is undone, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyonep.server.platform import Platform
+from pyonep.server.store import Store
+
+NOW = 1_700_000_000
+
+
+class Fault(Exception):
+    pass
+
+
+@pytest.fixture
+def core():
+    platform = Platform(Store(None), clock=lambda: NOW)
+    yield platform
+    platform.store.close()
+
+
+def series(platform, number):
+    """Everything that can be asked about a series, through its caches and behind them."""
+    store = platform.series
+    points = dict(store.between(number, -(2**60), 2**60, 1000, True))
+    newest = store.newest(number)
+    assert store.count(number) == len(points)
+    assert store.size(number) == sum(map(len, points.values()))
+    assert (newest and tuple(newest)) == (max(points.items()) if points else None)
+    return points
+
+
+NUMBERS = st.integers(1, 3)
+TIMES = st.integers(1, 6)
+VALUES = st.text("ab", max_size=3)
+ENTRIES = st.lists(st.tuples(TIMES, VALUES), max_size=4)
+STEPS = st.one_of(
+    st.tuples(st.just("put"), NUMBERS, TIMES, VALUES),
+    st.tuples(st.just("put_many"), NUMBERS, ENTRIES),
+    st.tuples(st.just("remove"), NUMBERS, TIMES, TIMES),
+    st.tuples(st.just("keep"), NUMBERS, st.integers(0, 2)),
+    st.tuples(st.just("look"), NUMBERS),
+    st.tuples(st.just("count"), NUMBERS),
+    st.tuples(st.just("tag"), NUMBERS, VALUES),
+    st.tuples(st.just("atomic fault"), NUMBERS, TIMES, VALUES),
+)
+
+
+def take(platform, model, step):
+    """One step, on the store and on a dict of dicts."""
+    kind, number, *rest = step
+    store, points = platform.series, model[number]
+    if kind == "put":
+        store.put(number, *rest)
+        points[rest[0]] = rest[1]
+    elif kind == "put_many":
+        store.put_many(number, rest[0])
+        points.update(rest[0])
+    elif kind == "remove":
+        store.remove(number, *rest)
+        for time in [t for t in points if rest[0] <= t <= rest[1]]:
+            del points[time]
+    elif kind == "keep":
+        store.keep_newest(number, rest[0])
+        for time in sorted(points)[: max(0, len(points) - rest[0])]:
+            del points[time]
+    elif kind == "look":
+        assert dict(store.between(number, 1, 6, 100, True)) == points
+    elif kind == "count":
+        assert store.count(number, 2, 5) == len([t for t in points if 2 <= t <= 5])
+    elif kind == "tag":
+        platform.resources.add_tag(number, rest[0])
+        model["tags"].add((number, rest[0]))
+    else:
+        with contextlib.suppress(Fault), platform.database.atomic():
+            store.put(number, *rest)
+            raise Fault
+
+
+def copied(model):
+    return {key: value.copy() for key, value in model.items()}
+
+
+@given(st.lists(st.tuples(st.lists(STEPS, max_size=4), st.sampled_from(["", "fault", "commit"]))))
+def test_what_fails_is_undone_and_nothing_else(units):
+    platform = Platform(Store(None), clock=lambda: NOW)
+    model = {number: {} for number in (1, 2, 3)}
+    model["tags"] = set()
+
+    def work(steps, end):
+        for step in steps:
+            take(platform, model, step)
+        if end == "fault":
+            raise Fault
+
+    for steps, end in units:
+        before = copied(model)
+        try:
+            platform.work(work, steps, end)
+        except Fault:
+            model = before
+        if end == "commit":
+            assert platform.commit() is None
+    for number in (1, 2, 3):
+        assert series(platform, number) == model[number]
+        tags = {(number, tag) for tag in platform.resources.tags(number)}
+        assert tags == {tag for tag in model["tags"] if tag[0] == number}
+    platform.commit()
+    platform.database.rollback()  # forgets what is cached
+    for number in (1, 2, 3):
+        assert series(platform, number) == model[number]
+    platform.store.close()
+
+
+def test_a_unit_that_only_reads_or_writes_points_costs_no_savepoint(core):
+    ran = []
+    core.work(core.series.put, 1, 5, "a")
+    core.database._driver.set_trace_callback(ran.append)
+    core.work(core.series.put, 1, 6, "a")
+    core.work(core.series.newest, 1)
+    core.work(core.series.between, 1, 0, 9, 10, True)  # needs what is held back
+    core.database._driver.set_trace_callback(None)
+    assert not [sql for sql in ran if "SAVEPOINT" in sql]
+
+
+def test_work_within_work_shares_its_fate(core):
+    def outer():
+        core.work(core.series.put, 1, 5, "a")
+        raise Fault
+
+    with pytest.raises(Fault):
+        core.work(outer)
+    assert core.series.newest(1) is None
+
+
+def test_what_is_done_afterwards_is_done_in_any_case(core):
+    def work(fault):
+        core.series.put(1, 5, "undone")
+        core.afterwards(lambda: core.series.put(1, 6, "kept"))
+        if fault:
+            raise Fault
+
+    with pytest.raises(Fault):
+        core.work(work, True)
+    assert series(core, 1) == {6: "kept"}
+
+
+def test_a_fault_afterwards_is_logged(core, caplog):
+    def fault():
+        core.series.put(1, 7, "undone")
+        raise Fault
+
+    core.work(core.afterwards, fault)
+    assert series(core, 1) == {}
+    assert "fault while clearing up" in caplog.text
