@@ -5,7 +5,7 @@ Values are kept as text; the format of the resource says what they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
@@ -71,11 +71,10 @@ class _Summary:
     newest: Optional[Point]
 
 
-@dataclass(frozen=True)
-class _Before:
+class _Before(NamedTuple):
     """A summary before a unit changed it, and whether it had to be written out by then."""
 
-    count: int
+    number: int  # of points
     size: int
     newest: Optional[Point]
     is_changed: bool
@@ -113,14 +112,11 @@ class SeriesStore:
         self._write_points()
         if self._changed:
             self._db.save()
-            self._write_stats({s: self._summaries[s] for s in self._changed})
+            known = self._summaries
+            self._db.settle(_SET_STATS, [(s, known[s].count, known[s].size) for s in self._changed])
             self._changed.clear()
         if len(self._summaries) > _CACHED:
             self._summaries.clear()
-
-    def _write_stats(self, known: Mapping[int, _Summary | _Before]) -> None:
-        rows = [(resource, one.count, one.size) for resource, one in known.items()]
-        self._db.settle(_SET_STATS, rows)
 
     def _write_points(self) -> None:
         if not self._waiting:
@@ -158,14 +154,15 @@ class SeriesStore:
             self._db.settle(_PUT, self._waiting[: self._earlier])
             del self._waiting[: self._earlier]
             self._earlier = 0
-        stats: dict[int, _Summary | _Before] = {}
+        stats = []
         for resource in self._changed:
             before = self._before.get(resource)
             if before is not None and before.is_changed:
-                stats[resource] = before
+                stats.append((resource, before.number, before.size))
             elif resource not in self._before:
-                stats[resource] = self._summaries[resource]
-        self._write_stats(stats)
+                now = self._summaries[resource]
+                stats.append((resource, now.count, now.size))
+        self._db.settle(_SET_STATS, stats)
         self._changed.intersection_update(self._before)
 
     def _undo(self, was_saved: bool) -> None:
@@ -187,7 +184,7 @@ class SeriesStore:
         if before is None:
             self._summaries.pop(resource, None)
         else:
-            self._summaries[resource] = _Summary(before.count, before.size, before.newest)
+            self._summaries[resource] = _Summary(before.number, before.size, before.newest)
         if before is None or not before.is_changed:
             self._changed.discard(resource)
 
