@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from .exceptions import OneException
+from .exceptions import OneException, in_words
 from .onep import OnepV1, Resource
 from .onephttp import ENDPOINT_VARIABLE, HOSTED
 from .redaction import redact
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (OneException, ValueError) as error:
-        print(f"pyonep: {redact(error, options.cik)}", file=sys.stderr)
+        print(f"pyonep: {redact(in_words(error), options.cik)}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read has enough. Python would try to flush once more at its end.

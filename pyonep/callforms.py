@@ -79,7 +79,12 @@ def listing_forms(args: Arguments, kwargs: Keywords) -> Arguments:
         kwargs["resource"] = args[1]
         if len(args) > 4:
             kwargs["defer"] = args[4]
-        return args[:1] + args[2:4]
+        args = args[:1] + args[2:4]
+        if len(args) < 3 and kwargs.get("options") is None:
+            kwargs["options"] = {}  # without them the resource would not count
+        elif len(args) == 3 and args[2] is None:
+            args = (*args[:2], {})
+        return args
     if len(args) == 4 and isinstance(args[3], bool):
         kwargs["defer"] = args[3]
         return args[:3]

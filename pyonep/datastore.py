@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, Optional
 
-from . import jsonrpc, onephttp
+from . import credentials, jsonrpc, onephttp
 from .backoff import Backoff
 from .buffer import Buffer, MemoryBuffer, Point, SpoolBuffer
 from .clock import Clock
@@ -149,7 +149,7 @@ class Datastore:
         on_drop: Reporter | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
-        self._auth = cik
+        self._auth = credentials.usable_auth(cik, JsonRPCRequestException)
         self._interval = max(1.0, float(interval))
         self._autocreate = dict(autocreate) if autocreate else None
         self._config = {**datastore_config, **config}

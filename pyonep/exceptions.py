@@ -76,8 +76,13 @@ class JsonStringException(OneException):
 class OnePlatformException(OneException):
     """The platform refused the whole request, or its answer makes no sense.
 
+    The text is the platform's error object as Python shows it, as it always was:
+    ``{'code': 401, 'message': 'Invalid', 'context': 'auth'}``.
+
     Attributes:
         code (int | None): Code of the platform's error object, e.g. 401.
+        message (str | None): Its message, e.g. ``"Invalid"``.
+        context (str | None): What it is about, e.g. ``"auth"``.
         retry_after (float | None): Seconds after which the platform, or a proxy in front of it,
             wants to be asked again.
         answers (list): The answers that did come, as
@@ -86,9 +91,25 @@ class OnePlatformException(OneException):
 
     def __init__(self, *args: Any, code: int | None = None, answers: Any = ()) -> None:
         super().__init__(*args)
-        self.code = code
+        error = args[0] if args and isinstance(args[0], dict) else {}
+        number = error.get("code") if code is None else code
+        self.code = number if isinstance(number, int) else None
+        self.message = _text_of(error.get("message"))
+        self.context = _text_of(error.get("context"))
         self.retry_after: float | None = None
         self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)
+
+
+def _text_of(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def in_words(error: Exception) -> str:
+    """The text of an error for people to read: ``401 Invalid (auth)``."""
+    if not isinstance(error, OnePlatformException) or error.message is None:
+        return str(error)
+    about = f" ({error.context})" if error.context else ""
+    return " ".join(str(part) for part in (error.code, error.message) if part is not None) + about
 
 
 class SpoolError(OneException):

@@ -14,7 +14,7 @@ except ImportError:  # a copied folder: the standard library does, but for Decim
     import json  # type: ignore[no-redef]
 
 from .exceptions import JsonStringException, OnePlatformException
-from .redaction import redact
+from .redaction import redact, redacted, scrubbed
 
 Call = dict[str, Any]
 Answer = tuple[bool, Any]
@@ -24,6 +24,9 @@ _DEFAULT_WAIT = 30_000.0  # milliseconds, the platform's own default
 _LONGEST_WAIT = 300_000.0
 _IDS = frozenset({int, str, float})
 _SCALARS = frozenset({str, int, bool, type(None)})
+_SHOWN = 120  # characters of an answer that an error shows
+# Bytes of it that are masked before the rest is cut off: half a key is not recognised as one.
+_LOOKED_AT = 4096
 _SHORT = 16  # longer lists are encoded to see whether they are JSON: that runs in C
 
 
@@ -54,7 +57,7 @@ def encode(request: Any) -> str:
     try:
         return dumps(request)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise JsonStringException(_not_json(request.get("calls"), error)) from error
+        raise JsonStringException(_not_json(request.get("calls"), error)) from scrubbed(error)
 
 
 def _plain(value: Any) -> Any:
@@ -89,7 +92,7 @@ def check(method: str, arguments: Any) -> None:
         raise JsonStringException(
             f"{method}: an argument is not JSON (numbers must be finite, everything else "
             f"text, booleans, None, lists or dicts): {redact(error)}"
-        ) from error
+        ) from scrubbed(error)
 
 
 def _is_plain(value: Any) -> bool:
@@ -115,12 +118,13 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def decode(status: str, content: bytes) -> Any:
+def decode(status: str, content: bytes, secrets: Sequence[str] = ()) -> Any:
     """Read the body of an answer; an empty one is None.
 
     Args:
         status: Status line, for the error text.
         content: The body.
+        secrets: Credentials that the error must not show.
 
     Raises:
         OnePlatformException: It is not JSON.
@@ -131,8 +135,9 @@ def decode(status: str, content: bytes) -> Any:
         return json.loads(content.decode("utf-8")) if content else None
     except (ValueError, RecursionError) as error:
         raise OnePlatformException(
-            f"the answer is not JSON ({status}): {redact(content[:120])}"
-        ) from error
+            f"the answer is not JSON ({redact(status, *secrets)}): "
+            + redact(repr(content[:_LOOKED_AT]), *secrets)[:_SHOWN]
+        ) from scrubbed(error, *secrets)
 
 
 # --- answers ---------------------------------------------------------------
@@ -168,7 +173,7 @@ def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Tri
     if answer is None and not expected:
         return []
     if not isinstance(answer, list):
-        shown = redact(repr(answer)[:120], *secrets)
+        shown = redact(repr(answer), *secrets)[:_SHOWN]
         raise OnePlatformException(f"the answer is not a list: {shown}")
     found, errors, strange = _match(expected, answer)
     triples = [(call, *found[number]) for number, call in expected.items() if number in found]
@@ -176,7 +181,7 @@ def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Tri
         raise _platform_error(errors[0], triples, secrets)
     if strange:
         raise OnePlatformException(
-            f"an answer came that no call asked for: {redact(strange[0], *secrets)}",
+            f"an answer came that no call asked for: {redact(strange[0], *secrets)[:_SHOWN]}",
             answers=triples,
         )
     missing = [number for number in expected if number not in found]
@@ -213,15 +218,4 @@ def _match(
 def _platform_error(
     error: Any, answers: list[Triple], secrets: Sequence[str]
 ) -> OnePlatformException:
-    code = None
-    if isinstance(error, dict):
-        code = error.get("code")
-        parts = [str(code), str(error.get("message", ""))]
-        text = " ".join(part for part in parts if part)
-        if error.get("context"):
-            text += f" ({error['context']})"
-    else:
-        text = str(error)
-    return OnePlatformException(
-        redact(text, *secrets), code=code if isinstance(code, int) else None, answers=answers
-    )
+    return OnePlatformException(redacted(error, *secrets), answers=answers)

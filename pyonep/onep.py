@@ -23,7 +23,7 @@ from typing import Any, Optional, Union
 
 import requests.exceptions
 
-from . import jsonrpc, onephttp
+from . import credentials, jsonrpc, onephttp
 from .callforms import accepts_old_forms, flag_was_third, listing_forms, without_options
 from .exceptions import (
     JsonRPCRequestException,
@@ -33,7 +33,7 @@ from .exceptions import (
     OnePlatformException,
 )
 from .jsonrpc import Call, Triple
-from .redaction import redact, secrets_of
+from .redaction import redact, scrubbed, secrets_of
 
 __all__ = [
     "FORMATS",
@@ -114,8 +114,12 @@ class DeferredRequests:
 def _queue(auth: Auth) -> Any:
     """Equal auth objects share a queue, and so does a CIK string with its object."""
     if isinstance(auth, dict):
-        return tuple(sorted((name, str(value)) for name, value in auth.items()))
-    return (("cik", auth),)
+        return tuple(sorted((name, _stripped(str(value))) for name, value in auth.items()))
+    return (("cik", _stripped(auth)),)
+
+
+def _stripped(value: Any) -> Any:
+    return str.strip(value) if isinstance(value, str) else value
 
 
 class OnepV1:
@@ -223,6 +227,7 @@ class OnepV1:
     ) -> Any:
         """Call a procedure, or keep the call when `defer` is true."""
         if defer:
+            credentials.usable_auth(auth, JsonRPCRequestException)
             jsonrpc.check(method, arg)
             self.deferred.add(auth, method, arg, notimeout)
             return True
@@ -248,7 +253,8 @@ class OnepV1:
                 ``(isok, response)`` of the first call.
             notimeout: Whether an answer may outlast the HTTP timeout.
         """
-        request = {"auth": self._getAuth(auth), "calls": callrequests}
+        sent = credentials.usable_auth(self._getAuth(auth), JsonRPCRequestException)
+        request = {"auth": sent, "calls": callrequests}
         body = jsonrpc.encode(request)
         if self._logged is not None:
             self._logged.append(copy.deepcopy(request))
@@ -259,7 +265,7 @@ class OnepV1:
         self._answered(raw.headers)
         status = f"HTTP {raw.status} {raw.reason or ''}".strip()
         try:
-            answer = jsonrpc.decode(status, content)
+            answer = jsonrpc.decode(status, content, secrets_of(auth))
             triples = jsonrpc.sort_out(callrequests, answer, secrets_of(auth))
         except OnePlatformException as error:
             error.retry_after = jsonrpc.retry_after(raw.headers)
@@ -285,10 +291,13 @@ class OnepV1:
         try:
             return self.onephttp.exchange("POST", self.url, body, None, timeout)
         except requests.exceptions.RequestException as error:
-            text = redact(error, *secrets_of(auth))
-            if onephttp.request_went_out(error):
-                raise JsonRPCResponseException(f"no complete answer: {text}") from error
-            raise JsonRPCRequestException(f"request not sent: {text}") from error
+            secrets = secrets_of(auth)
+            text = redact(error, *secrets)
+            went_out = onephttp.request_went_out(error)
+            cause = scrubbed(error, *secrets)
+            if went_out:
+                raise JsonRPCResponseException(f"no complete answer: {text}") from cause
+            raise JsonRPCRequestException(f"request not sent: {text}") from cause
 
     # --- the connection ---
 
@@ -492,17 +501,17 @@ class OnepV1:
             types: Of ``"client"``, ``"dataport"``, ``"datarule"``, ``"dispatch"``.
             options: ``owned``, ``activated``, ``aliased``, ``public`` (booleans) and
                 ``tagged`` (list of tags).
-            resource: The client whose resources to list; the caller by default.
+            resource: The client whose resources to list; the caller by default. Needs
+                `options`, an empty dict at least: without them it is ignored, as ever.
             defer: Keep the call for `send_deferred`.
 
         Returns:
-            ``(True, {type: [rid, ...], ...})``; with neither options nor resource
-            the older ``(True, [[rid, ...], ...])`` in the order of `types`.
+            ``(True, {type: [rid, ...], ...})``; without options the older
+            ``(True, [[rid, ...], ...])`` in the order of `types`.
         """
-        if resource is not None:
-            args = [resource, types, {} if options is None else options]
-        else:
-            args = [types] if options is None else [types, options]
+        args: list[Any] = [types] if options is None else [types, options]
+        if resource is not None and options is not None:
+            args.insert(0, resource)
         return self._call("listing", auth, args, defer)
 
     @accepts_old_forms()

@@ -19,14 +19,15 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, Optional, Union
 from urllib.parse import quote, urlencode
 
 import requests
 import requests.exceptions
 
-from . import onephttp
+from . import credentials, onephttp
 from .callforms import accepts_old_forms, without_port
 from .exceptions import (
     ProvisionConnectionError,
@@ -34,13 +35,31 @@ from .exceptions import (
     ProvisionTimeout,
     ProvisionTransportError,
 )
-from .redaction import redact
+from .redaction import redact, scrubbed
 
-__all__ = ["PROVISION_BASE", "Provision", "ProvisionResponse"]
+__all__ = [
+    "PROVISION_ACTIVATE",
+    "PROVISION_BASE",
+    "PROVISION_DOWNLOAD",
+    "PROVISION_MANAGE",
+    "PROVISION_MANAGE_CONTENT",
+    "PROVISION_MANAGE_MODEL",
+    "PROVISION_REGISTER",
+    "Provision",
+    "ProvisionResponse",
+]
 
 log: logging.Logger = logging.getLogger(__name__)
 
 PROVISION_BASE = "/provision"
+# Programs that have paths of their own begin them with these.
+PROVISION_ACTIVATE = PROVISION_BASE + "/activate"
+PROVISION_DOWNLOAD = PROVISION_BASE + "/download"
+PROVISION_MANAGE = PROVISION_BASE + "/manage"
+PROVISION_MANAGE_CONTENT = PROVISION_MANAGE + "/content/"
+PROVISION_MANAGE_MODEL = PROVISION_MANAGE + "/model/"
+PROVISION_REGISTER = PROVISION_BASE + "/register"
+
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _CSV = "text/csv; charset=utf-8"
 _JSON = "application/javascript; charset=utf-8"
@@ -70,7 +89,8 @@ class ProvisionResponse(str):
     """The answer to a provisioning call.
 
     It can be used as the text of its body, as in releases before 0.8, whose calls returned
-    nothing else: ``cik = provision.serialnumber_activate(…)``. It is always true.
+    nothing else: ``cik = provision.serialnumber_activate(…)``. It is always true. Its
+    ``repr`` is the body with keys and tokens masked; ``str`` shows them.
 
     Attributes:
         body (str | bytes): Text when the bytes are UTF-8, else the bytes.
@@ -121,9 +141,12 @@ class ProvisionResponse(str):
         return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
 
     def __str__(self) -> str:
-        return f"Status: {int(self.status)}, Reason: {self.reason}, Body: {self!r}"
+        return f"Status: {int(self.status)}, Reason: {self.reason}, Body: {self._shown()}"
 
     def __repr__(self) -> str:
+        return redact(self._shown())
+
+    def _shown(self) -> str:
         return self.body if isinstance(self.body, str) else repr(self.body)
 
     def __format__(self, spec: str) -> str:
@@ -200,7 +223,33 @@ class Provision:
 
     # --- requests ---
 
+    @property
+    def _onephttp(self) -> onephttp.OneP_Request:
+        """The name of `onephttp` to 0.13, which other programs use."""
+        return self.onephttp
+
+    def _filter_options(
+        self, aliases: bool = True, comments: bool = True, historical: bool = True
+    ) -> list[str]:
+        """The options of a model, which other programs ask for by this name."""
+        words = {"noaliases": aliases, "nocomments": comments, "nohistorical": historical}
+        return [word for word, wanted in words.items() if not wanted]
+
     def _request(
+        self,
+        path: str,
+        key: str,
+        data: Any,
+        method: str,
+        key_is_cik: bool = True,
+        extra_headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> ProvisionResponse:
+        """Send what has no method here: the form in which other programs call it, to 0.13."""
+        if method == "GET":
+            path, data = (f"{path}?{data}" if data else path), None
+        return self._send(method, path, key, data, by_cik=key_is_cik, headers=extra_headers)
+
+    def _send(
         self,
         method: str,
         path: str,
@@ -208,26 +257,28 @@ class Provision:
         data: Any = None,
         type: str | None = None,
         by_cik: bool | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ProvisionResponse:
         body, length = _body(data)
-        all_headers = {**self._headers(key, by_cik), **(headers or {})}
-        if data is not None:
+        all_headers = self._headers(key, by_cik)
+        if type is not None or (data is not None and method == "POST"):
+            # The platform takes a form in PUT and DELETE without being told.
             all_headers["Content-Type"] = type or _FORM
         if length is not None:
             all_headers["Content-Length"] = str(length)
+        all_headers = _overridden(all_headers, headers or {})
         try:
             raw, content = self.onephttp.exchange(
                 method, path, body, all_headers, self.onephttp.httptimeout
             )
         except requests.exceptions.RequestException as error:
-            raise transport_error(error, key) from error
+            raise transport_error(error, key) from scrubbed(error, key)
         return self._answer(method, path, raw, content)
 
     def _headers(self, key: str, by_cik: bool | None) -> dict[str, str]:
         by_cik = self._manage_by_cik if by_cik is None else by_cik
         name = "X-Exosite-CIK" if by_cik else "X-Exosite-Token"
-        headers = {name: key, "Accept": _ACCEPT}
+        headers = {name: credentials.usable(key, ProvisionTransportError), "Accept": _ACCEPT}
         if self._shared_by is not None:
             headers["X-Exosite-Vendor"] = self._shared_by
         return headers
@@ -244,7 +295,7 @@ class Provision:
     def _form(
         self, path: str, key: str, *fields: tuple[str, str], **more: Any
     ) -> ProvisionResponse:
-        return self._request("POST", path, key, urlencode(fields), **more)
+        return self._send("POST", path, key, urlencode(fields), **more)
 
     # --- vendors ---
 
@@ -254,7 +305,7 @@ class Provision:
 
     def vendor_show(self, key: str) -> ProvisionResponse:
         """Show the vendor name of a token; body: the name. ``GET /provision/register``."""
-        return self._request("GET", _path("register"), key, by_cik=False)
+        return self._send("GET", _path("register"), key, by_cik=False)
 
     def vendor_unregister(self, key: str, vendor: str) -> ProvisionResponse:
         """Give the vendor name of a token up. ``POST /provision/register``."""
@@ -272,15 +323,15 @@ class Provision:
 
     def token_list(self, cik: str) -> ProvisionResponse:
         """List the labels of the vendor's tokens. ``GET /provision/admin/auth/``."""
-        return self._request("GET", _path("admin", "auth", None), cik, by_cik=True)
+        return self._send("GET", _path("admin", "auth", None), cik, by_cik=True)
 
     def token_show(self, cik: str, label: str) -> ProvisionResponse:
         """Show a token; body: the token. ``GET /provision/admin/auth/<label>``."""
-        return self._request("GET", _path("admin", "auth", label), cik, by_cik=True)
+        return self._send("GET", _path("admin", "auth", label), cik, by_cik=True)
 
     def token_remove(self, cik: str, label: str) -> ProvisionResponse:
         """Remove a token; it is refused from then on. ``DELETE /provision/admin/auth/<label>``."""
-        return self._request("DELETE", _path("admin", "auth", label), cik, by_cik=True)
+        return self._send("DELETE", _path("admin", "auth", label), cik, by_cik=True)
 
     # --- models ---
 
@@ -311,30 +362,29 @@ class Provision:
     def _template(
         self, source: str, aliases: bool, comments: bool, historical: bool
     ) -> list[tuple[str, str]]:
-        words = {"noaliases": aliases, "nocomments": comments, "nohistorical": historical}
         kind = "code" if self._manage_by_sharecode else "rid"
-        options = [("options[]", word) for word, wanted in words.items() if not wanted]
-        return [(kind, source), *options]
+        words = self._filter_options(aliases, comments, historical)
+        return [(kind, source), *(("options[]", word) for word in words)]
 
     def model_info(self, key: str, model: str) -> ProvisionResponse:
         """Show template and options, as a form. ``GET /provision/manage/model/<model>``."""
-        return self._request("GET", _path("manage", "model", model), key)
+        return self._send("GET", _path("manage", "model", model), key)
 
     def model_list(self, key: str) -> ProvisionResponse:
         """List the vendor's models; rows: ``[name]``. ``GET /provision/manage/model/``."""
-        return self._request("GET", _path("manage", "model", None), key)
+        return self._send("GET", _path("manage", "model", None), key)
 
     def model_list_shared(self, key: str) -> ProvisionResponse:
         """List models shared with the vendor; rows: ``[vendor, model]``.
 
         ``GET /provision/manage/model/?show=shared``.
         """
-        return self._request("GET", _path("manage", "model", None, show="shared"), key)
+        return self._send("GET", _path("manage", "model", None, show="shared"), key)
 
     def model_remove(self, key: str, model: str) -> ProvisionResponse:
         """Remove a model and all under it. ``DELETE /provision/manage/model/<model>``."""
         fields = [("delete", "true"), ("model", model), ("confirm", "true")]
-        return self._request("DELETE", _path("manage", "model", model), key, urlencode(fields))
+        return self._send("DELETE", _path("manage", "model", model), key, urlencode(fields))
 
     def model_update(
         self,
@@ -356,7 +406,7 @@ class Provision:
             historical: Whether they get its points.
         """
         fields = self._template(clonerid, aliases, comments, historical)
-        return self._request("PUT", _path("manage", "model", model), key, urlencode(fields))
+        return self._send("PUT", _path("manage", "model", model), key, urlencode(fields))
 
     def model_share(self, key: str, model: str, vendor: str) -> ProvisionResponse:
         """Share a model with a vendor. ``POST /provision/manage/share/<model>/``."""
@@ -364,15 +414,15 @@ class Provision:
 
     def model_unshare(self, key: str, model: str, vendor: str) -> ProvisionResponse:
         """End a share. ``DELETE /provision/manage/share/<model>/<vendor>``."""
-        return self._request("DELETE", _path("manage", "share", model, vendor), key)
+        return self._send("DELETE", _path("manage", "share", model, vendor), key)
 
     def model_share_list(self, key: str, model: str) -> ProvisionResponse:
         """List vendors a model is shared with. ``GET /provision/manage/share/<model>/``."""
-        return self._request("GET", _path("manage", "share", model, None), key)
+        return self._send("GET", _path("manage", "share", model, None), key)
 
     def model_share_show(self, key: str, model: str, vendor: str) -> ProvisionResponse:
         """204 when shared, 404 when not. ``GET /provision/manage/share/<model>/<vendor>``."""
-        return self._request("GET", _path("manage", "share", model, vendor), key)
+        return self._send("GET", _path("manage", "share", model, vendor), key)
 
     # --- serial numbers ---
 
@@ -419,9 +469,7 @@ class Provision:
             model: Their model.
             csv_string: A line for each: serial number, extra.
         """
-        return self._request(
-            "POST", _path("manage", "model", model, None), key, csv_string, type=_CSV
-        )
+        return self._send("POST", _path("manage", "model", model, None), key, csv_string, type=_CSV)
 
     def serialnumber_disable(self, key: str, model: str, serialnumber: str) -> ProvisionResponse:
         """Let the key of a device expire. ``POST /provision/manage/model/<model>/<sn>``."""
@@ -460,14 +508,14 @@ class Provision:
             ``[Unix timestamp, peer, entry]``.
         """
         query = {"show": "log"} if actvtn_log else {}
-        return self._request("GET", _path("manage", "model", model, serialnumber, **query), key)
+        return self._send("GET", _path("manage", "model", model, serialnumber, **query), key)
 
     def serialnumber_groups(
         self, key: str, model: str, serialnumber: str, offset: int = 0, limit: int = 1000
     ) -> ProvisionResponse:
         """List the groups a serial number is in. ``GET …/<model>/<sn>?show=groups``."""
         query = {"show": "groups", "offset": offset, "limit": limit}
-        return self._request("GET", _path("manage", "model", model, serialnumber, **query), key)
+        return self._send("GET", _path("manage", "model", model, serialnumber, **query), key)
 
     def serialnumber_list(
         self, key: str, model: str, offset: int = 0, limit: int = 1000, status: bool = False
@@ -487,7 +535,7 @@ class Provision:
         query: dict[str, Any] = {"offset": offset, "limit": limit}
         if status:
             query["status"] = "true"
-        return self._request("GET", _path("manage", "model", model, None, **query), key)
+        return self._send("GET", _path("manage", "model", model, None, **query), key)
 
     def serialnumbers(
         self, key: str, model: str, status: bool = False, page: int = 1000
@@ -540,7 +588,7 @@ class Provision:
 
     def serialnumber_remove(self, key: str, model: str, serialnumber: str) -> ProvisionResponse:
         """Remove a serial number. ``DELETE /provision/manage/model/<model>/<sn>``."""
-        return self._request("DELETE", _path("manage", "model", model, serialnumber), key)
+        return self._send("DELETE", _path("manage", "model", model, serialnumber), key)
 
     def serialnumber_remove_batch(
         self, key: str, model: str, sns: Sequence[str]
@@ -558,7 +606,7 @@ class Provision:
         Raises:
             ProvisionException: A status of 400 or more, whatever `raise_api_exceptions` says.
         """
-        response = self._request("GET", _path("manage", "model", model, None, show="ranges"), key)
+        response = self._send("GET", _path("manage", "model", model, None, show="ranges"), key)
         if not response.isok:
             raise ProvisionException(response)
         found = json.loads(response.content) if response.content else []
@@ -587,7 +635,7 @@ class Provision:
         self, method: str, key: str, model: str, ranges: Sequence[dict[str, Any]]
     ) -> ProvisionResponse:
         data = json.dumps({"ranges": list(ranges)})
-        return self._request(method, _path("manage", "model", model, None), key, data, type=_JSON)
+        return self._send(method, _path("manage", "model", model, None), key, data, type=_JSON)
 
     # --- content ---
 
@@ -644,7 +692,7 @@ class Provision:
         if byterange is not None:
             first, last = ("" if edge is None else str(edge) for edge in byterange)
             headers["Range"] = f"bytes={first}-{last}"
-        return self._request("GET", path, cik, by_cik=True, headers=headers)
+        return self._send("GET", path, cik, by_cik=True, headers=headers)
 
     def _download(self, path: str, cik: str, file: IO[bytes]) -> ProvisionResponse:
         """Fetch what a file lacks, and again where the connection breaks."""
@@ -656,7 +704,7 @@ class Provision:
             except requests.exceptions.RequestException as error:
                 failures = failures + 1 if file.tell() == have else 1
                 if failures >= _ATTEMPTS:
-                    raise transport_error(error, cik) from error
+                    raise transport_error(error, cik) from scrubbed(error, cik)
 
     def _fetch(self, path: str, cik: str, file: IO[bytes], have: int) -> ProvisionResponse:
         """Append what comes after the bytes there are."""
@@ -709,9 +757,9 @@ class Provision:
             does not see the last column.
         """
         if vendor is None:
-            return self._request("GET", _path("manage", "content", model, contentid), key)
+            return self._send("GET", _path("manage", "content", model, contentid), key)
         query = {"vendor": vendor, "model": model, "id": contentid, "info": "true"}
-        return self._request("GET", _path("download", **query), key)
+        return self._send("GET", _path("download", **query), key)
 
     def content_list(
         self, key: str, model: str, serialnumber: str | None = None
@@ -724,22 +772,22 @@ class Provision:
             serialnumber: Only what this one may use.
         """
         query = {} if serialnumber is None else {"sn": serialnumber}
-        return self._request("GET", _path("manage", "content", model, None, **query), key)
+        return self._send("GET", _path("manage", "content", model, None, **query), key)
 
     def content_for_device(self, cik: str, vendor: str, model: str) -> ProvisionResponse:
         """List content as a device; rows: ``[id]``. ``GET /provision/download``."""
-        return self._request("GET", _path("download", vendor=vendor, model=model), cik, by_cik=True)
+        return self._send("GET", _path("download", vendor=vendor, model=model), cik, by_cik=True)
 
     def content_groups(
         self, key: str, model: str, contentid: str, offset: int = 0, limit: int = 1000
     ) -> ProvisionResponse:
         """List the groups content is in. ``GET …/content/<model>/<id>?show=groups``."""
         query = {"show": "groups", "offset": offset, "limit": limit}
-        return self._request("GET", _path("manage", "content", model, contentid, **query), key)
+        return self._send("GET", _path("manage", "content", model, contentid, **query), key)
 
     def content_remove(self, key: str, model: str, contentid: str) -> ProvisionResponse:
         """Remove content. ``DELETE /provision/manage/content/<model>/<id>``."""
-        return self._request("DELETE", _path("manage", "content", model, contentid), key)
+        return self._send("DELETE", _path("manage", "content", model, contentid), key)
 
     def content_upload(
         self, key: str, model: str, contentid: str, data: Data, mimetype: str
@@ -755,7 +803,7 @@ class Provision:
             mimetype: Media type, given back with each download.
         """
         path = _path("manage", "content", model, contentid)
-        return self._request("POST", path, key, data, type=mimetype)
+        return self._send("POST", path, key, data, type=mimetype)
 
     # --- groups ---
 
@@ -768,22 +816,22 @@ class Provision:
     ) -> ProvisionResponse:
         """List groups; rows: ``[id, meta]``. ``GET /provision/manage/group/<model>/``."""
         query = {"offset": offset, "limit": limit}
-        return self._request("GET", _path("manage", "group", model, None, **query), key)
+        return self._send("GET", _path("manage", "group", model, None, **query), key)
 
     def group_info(self, key: str, model: str, group: str) -> ProvisionResponse:
         """Show a group; row: ``[meta, members]``. ``GET /provision/manage/group/<model>/<id>``."""
-        return self._request("GET", _path("manage", "group", model, group), key)
+        return self._send("GET", _path("manage", "group", model, group), key)
 
     def group_groups(
         self, key: str, model: str, group: str, offset: int = 0, limit: int = 1000
     ) -> ProvisionResponse:
         """List the groups a group is in. ``GET …/group/<model>/<id>?show=groups``."""
         query = {"show": "groups", "offset": offset, "limit": limit}
-        return self._request("GET", _path("manage", "group", model, group, **query), key)
+        return self._send("GET", _path("manage", "group", model, group, **query), key)
 
     def group_remove(self, key: str, model: str, group: str) -> ProvisionResponse:
         """Remove a group. ``DELETE /provision/manage/group/<model>/<id>``."""
-        return self._request("DELETE", _path("manage", "group", model, group), key)
+        return self._send("DELETE", _path("manage", "group", model, group), key)
 
     def group_members(
         self,
@@ -810,7 +858,7 @@ class Provision:
         """
         query: dict[str, Any] = {"offset": offset, "limit": limit}
         query.update({"type": type} if type else {}, **({"id": member} if member else {}))
-        return self._request("GET", _path("manage", "group", model, group, None, **query), key)
+        return self._send("GET", _path("manage", "group", model, group, None, **query), key)
 
     def group_add(
         self, key: str, model: str, group: str, members: Sequence[Sequence[Any]]
@@ -841,7 +889,7 @@ class Provision:
         text = io.StringIO()
         csv.writer(text).writerows(members)
         path = _path("manage", "group", model, group, None)
-        return self._request(method, path, key, text.getvalue(), type=_CSV)
+        return self._send(method, path, key, text.getvalue(), type=_CSV)
 
 
 def _path(*segments: str | None, **query: Any) -> str:
@@ -863,6 +911,12 @@ def _segment(name: str | None) -> str:
     return quote(name, safe=":")
 
 
+def _overridden(headers: dict[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Headers with others in their place, however their names are written."""
+    names = {name.lower() for name in others}
+    return {**{name: headers[name] for name in headers if name.lower() not in names}, **others}
+
+
 def _body(data: Any) -> tuple[Any, int | None]:
     """A body that can be sent, and its length when it is a file."""
     if not hasattr(data, "read"):
@@ -875,9 +929,9 @@ def _body(data: Any) -> tuple[Any, int | None]:
 
 def transport_error(error: Exception, key: str) -> ProvisionTransportError:
     """The error of ours for a `requests` exception, without the key."""
-    text = redact(error, key)
     if isinstance(error, ProvisionTransportError):
         return error
+    text = redact(error, key)
     if isinstance(error, requests.exceptions.Timeout):
         return ProvisionTimeout(text)
     if isinstance(error, requests.exceptions.ConnectionError):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 
 MASK = "<redacted>"
 
 # CIKs, tokens and share codes look exactly like RIDs, which are public: the
 # first characters stay, so that a log can still be read.
 _KEY = re.compile(r"(?<![0-9A-Fa-f])([0-9A-Fa-f]{4})[0-9A-Fa-f]{36,}")
-_SECRET_FIELDS = frozenset({"cik", "token", "key"})
+SECRET_FIELDS = frozenset({"cik", "token", "key"})
+
+Error = TypeVar("Error", bound=BaseException)
 
 
 def redact(text: object, *secrets: object) -> str:
@@ -26,15 +31,66 @@ def redact(text: object, *secrets: object) -> str:
     """
     result = str(text)
     for secret in secrets:
-        if isinstance(secret, str) and secret:
-            result = result.replace(secret, MASK)
+        if isinstance(secret, str):
+            for form in _forms(str.strip(secret)):
+                result = result.replace(form, MASK)
     return _KEY.sub(r"\1…", result)
+
+
+def _forms(secret: str) -> set[str]:
+    """How a secret looks in a text, in a repr, in JSON and in a URL."""
+    if secret.isascii() and secret.isalnum():
+        return {secret}
+    quoted = {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
+    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted} - {""}
+
+
+def redacted(value: Any, *secrets: object) -> Any:
+    """The same value with every text in it redacted."""
+    if isinstance(value, str):
+        return redact(str.__str__(value), *secrets)
+    if isinstance(value, bytes):
+        return redact(value.decode("latin-1"), *secrets).encode("latin-1", "replace")
+    if isinstance(value, dict):
+        return {redacted(k, *secrets): redacted(v, *secrets) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted(one, *secrets) for one in value]
+    return value
+
+
+def scrubbed(error: Error, *secrets: object) -> Error:
+    """The same error, with credentials masked in it and in all that it came from.
+
+    What reports errors shows the whole chain, not only the text of the last.
+    """
+    for one in _chain(error):
+        one.args = tuple(redacted(arg, *secrets) for arg in one.args)
+        for name, value in vars(one).items():
+            if isinstance(value, (str, bytes)):
+                setattr(one, name, redacted(value, *secrets))
+        if isinstance(one, (UnicodeEncodeError, UnicodeDecodeError)):
+            one.object = one.object[:0]
+        if getattr(one, "request", None) is not None:  # of `requests`: has the headers
+            one.request = None  # type: ignore[attr-defined]
+    return error
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, its causes and contexts, and the errors inside their arguments."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+            yield one
 
 
 def secrets_of(auth: Any) -> tuple[str, ...]:
     """The credentials inside an auth object or CIK string."""
     secrets = [auth]
     if isinstance(auth, dict):
-        secrets = [auth[name] for name in auth if name in _SECRET_FIELDS]
+        secrets = [auth[name] for name in auth if name in SECRET_FIELDS]
     # What is text already is taken as it is: a ProvisionResponse shows more than its text.
-    return tuple(one[:] if isinstance(one, str) else str(one) for one in secrets)
+    return tuple(str.strip(one) if isinstance(one, str) else str(one) for one in secrets)

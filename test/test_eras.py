@@ -176,10 +176,10 @@ UNREACHABLE = {
     "provisioning_0_13": "ConnectionError",
 }
 REFUSED = {
-    "rpc_0_7": "OnePlatformException: 401 Invalid (auth)",
-    "rpc_0_10": "platform: 401 Invalid (auth)",
-    "rpc_0_12": "OnePlatformException: 401 Invalid (auth)",
-    "rpc_0_13": "OnePlatformException 401 Invalid (auth)",
+    "rpc_0_7": "OnePlatformException: {'code': 401, 'message': 'Invalid', 'context': 'auth'}",
+    "rpc_0_10": "platform: {'code': 401, 'message': 'Invalid', 'context': 'auth'}",
+    "rpc_0_12": "OnePlatformException: {'code': 401, 'message': 'Invalid', 'context': 'auth'}",
+    "rpc_0_13": "OnePlatformException {'code': 401, 'message': 'Invalid', 'context': 'auth'}",
 }
 
 
@@ -228,6 +228,7 @@ def test_script_that_finds_no_platform(script):
 
 @pytest.mark.parametrize("script", REFUSED)
 def test_script_whose_key_is_refused(script, platform):
+    """AMD-043"""
     done = run(script, platform.endpoint, "e" * 40)
     assert (done.stdout.strip(), done.stderr) == (REFUSED[script], "")
     assert done.returncode == 3

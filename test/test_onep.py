@@ -392,3 +392,28 @@ def test_ca_bundle_that_does_not_exist(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.devnull + "/nothing")
     with pytest.raises(JsonRPCRequestException):
         onep.OnepV1("127.0.0.1", free_port()).info(CIK, X)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "arguments"),
+    [
+        ((["client"], None, "R"), {}, [["client"]]),
+        ((["client"],), {"resource": "R"}, [["client"]]),
+        ((["client"],), {"rid": "R"}, [["client"]]),
+        ((["client"], {}, "R"), {}, ["R", ["client"], {}]),
+        (("R", ["client"], None), {}, ["R", ["client"], {}]),  # of 0.10.0
+        (("R", ["client"]), {}, ["R", ["client"], {}]),
+        (("R", ["client"]), {"options": {"owned": True}}, ["R", ["client"], {"owned": True}]),
+    ],
+)
+def test_a_listing_without_options_names_no_resource(args, kwargs, arguments):
+    """AMD-045"""
+    with Recorder() as server:
+        onep.OnepV1(**server.connection).listing(CIK, *args, **kwargs)
+    assert server.bodies()[0]["calls"][0]["arguments"] == arguments
+
+
+def test_a_listing_without_options_has_the_older_shape(o, cik, new_dataport):
+    """AMD-045"""
+    rid = new_dataport(o, cik)
+    assert o.listing(cik, ["client", "dataport"], None, "0" * 40) == (True, [[], [rid]])

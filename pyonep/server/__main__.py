@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import requests.exceptions
 
 from ..datastore import Datastore
-from ..exceptions import OneException
+from ..exceptions import OneException, in_words
 from ..onep import FORMATS, OnepV1
 from ..onephttp import ENDPOINT_VARIABLE, OneP_Request
 from . import admin, fleet, folder
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options) or 0)
     except (_Failure, StoreError, Problem, OneException) as error:
-        print(f"pyonep.server: {error}", file=sys.stderr)
+        print(f"pyonep.server: {in_words(error)}", file=sys.stderr)
         return 1
 
 
