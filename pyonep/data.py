@@ -12,15 +12,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
 import requests.exceptions
 
-from . import onephttp, secretfile
-from .exceptions import OnePlatformException, ProvisionException
+from . import credentials, onephttp, secretfile
+from .exceptions import OnePlatformException, ProvisionException, ProvisionTransportError
 from .provision import Provision, ProvisionResponse, transport_error
-from .redaction import redact
+from .redaction import redact, scrubbed
 
 __all__ = ["DataInterface", "NewPoint", "RecordConflict"]
 
@@ -75,6 +76,8 @@ class DataInterface:
 
     Raises:
         ValueError: Host or port make no sense.
+        ProvisionTransportError: The key is no text, or has a character inside that cannot be
+            sent.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class DataInterface:
         reuseconnection: bool = False,
     ) -> None:
         target = onephttp.endpoint(host, port, https, port_means_http=False)
-        self._cik = cik
+        self._cik = credentials.usable(cik, ProvisionTransportError)
         self.onephttp: onephttp.OneP_Request = onephttp.OneP_Request(
             target.host, target.https, httptimeout, reuseconnection=reuseconnection
         )
@@ -112,19 +115,24 @@ class DataInterface:
         Raises:
             ProvisionException: Not activated, and no key is kept: 404 for an unknown device,
                 409 for one that is not open for activation.
+            OnePlatformException: What answered is no platform (the page of a hotel's network,
+                for example): nothing is kept.
+            OSError: The file cannot be written; nothing was asked for.
         """
-        names = ("host", "port", "https", "httptimeout")
-        settings = {name: connection[name] for name in names if name in connection}
-        if settings.get("https") is None and settings.get("port") is not None:
-            settings["https"] = str(settings["port"]) != "80"
+        where = (connection.pop(name, None) for name in ("host", "port", "https"))
+        host, port, https = where
+        target = onephttp.endpoint(host or onephttp.HOSTED, port, https, port_means_http=False)
+        patience = {name: connection[name] for name in ("httptimeout",) if name in connection}
         kept = _kept_key(path)
-        response = Provision(**settings).serialnumber_activate(model, serialnumber, vendor)
+        secretfile.check(path)
+        with closing(Provision(target.url, **patience)) as provision:
+            response = provision.serialnumber_activate(model, serialnumber, vendor)
         if response.isok:
-            kept = str(response.body)
+            kept = _given_key(response)
             secretfile.write(path, kept)
         elif kept is None or response.status != 409:
             raise ProvisionException(response)
-        return cls(kept, **connection)
+        return cls(kept, target.url, **connection)
 
     def close(self) -> None:
         """Close the kept connection; the next call opens a new one."""
@@ -239,7 +247,7 @@ class DataInterface:
         try:
             raw, content = self.onephttp.exchange(method, base + path, body, all_headers, timeout)
         except requests.exceptions.RequestException as error:
-            raise transport_error(error, self._cik) from error
+            raise transport_error(error, self._cik) from scrubbed(error, self._cik)
         whole = self.onephttp.response(method, base + path, raw, content)
         response = ProvisionResponse(onephttp.text_or_bytes(content), whole)
         if not response.isok and response.status not in accept:
@@ -261,9 +269,25 @@ def _values(response: ProvisionResponse) -> dict[str, str]:
     return {unquote(name): unquote(value) for name, _, value in pairs}
 
 
+def _given_key(response: ProvisionResponse) -> str:
+    """The key that an activation brought; an activation is spent once it has."""
+    key = str(response.body).strip()
+    if response.status != 200 or not credentials.is_cik(key):
+        # Not what it says: half a key is still most of one.
+        kind = response.response.headers.get("Content-Type", "no media type")
+        raise OnePlatformException(
+            f"the answer to the activation is no key: HTTP {int(response.status)}, "
+            f"{kind}, {len(response.content)} bytes",
+            code=int(response.status),
+        )
+    return key
+
+
 def _kept_key(path: str) -> str | None:
+    """The key in a file; None when there is none, or something else in it."""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip() or None
+        with open(path, encoding="latin-1") as file:
+            key = file.read(1000).strip()
     except FileNotFoundError:
         return None
+    return key if credentials.is_cik(key) else None

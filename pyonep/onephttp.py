@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import socket
 import ssl
@@ -51,6 +52,11 @@ class Endpoint(NamedTuple):
 
     host: str
     https: bool
+
+    @property
+    def url(self) -> str:
+        """Both as one: ``http://127.0.0.1:8080``."""
+        return f"{'https' if self.https else 'http'}://{self.host}"
 
 
 def endpoint(host: str, port: Any, https: bool | None, *, port_means_http: bool) -> Endpoint:
@@ -98,10 +104,15 @@ def _split_host(host: str) -> tuple[str | None, str, int | None]:
         text = f"[{text}]"  # a bare IPv6 address
     parts = urlsplit(text if "://" in text else "//" + text)
     if parts.scheme not in ("", "http", "https") or not parts.hostname:
-        raise ValueError(f"host must be a name or http(s)://name, not {text!r}")
+        raise ValueError(f"host must be a name or http(s)://name, not {_without_user(text)!r}")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
-        raise ValueError(f"host must have neither path nor user, not {text!r}")
+        raise ValueError(f"host must have neither path nor user, not {_without_user(text)!r}")
     return parts.scheme or None, parts.hostname, _port_number(parts.port)
+
+
+def _without_user(url: str) -> str:
+    """A URL as an error may show it: a user mostly comes with a password."""
+    return redact(re.sub(r"[^/]*@", f"{MASK}@", url))
 
 
 def _port_number(port: Any) -> int | None:

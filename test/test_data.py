@@ -14,7 +14,7 @@ from conftest import Raw, dataport
 from servers import Recorder, Socket
 from test_provisioning import MODEL, SN, World
 
-from pyonep import onep
+from pyonep import onep, onephttp
 from pyonep.data import DataInterface, NewPoint, RecordConflict
 from pyonep.exceptions import OnePlatformException, ProvisionException, ProvisionTimeout
 
@@ -521,3 +521,81 @@ def test_answers_in_any_order_and_form():
     """DAT-079"""
     with Recorder(lambda _: (200, {}, b"b=%20x&a=1%3D2")) as server:
         assert DataInterface("k", **server.connection).read("a", "b") == {"a": "1=2", "b": " x"}
+
+
+# --- what is a key, and where it is asked for ---
+
+KEY = "0123456789abcdefABCDEF0123456789abcdef01"
+NO_KEYS = [
+    (200, b"<html><title>Hotel Adler: please log in</title></html>"),
+    (200, b""),
+    (200, KEY[:-1].encode()),
+    (200, KEY.encode() + b"0"),
+    (200, KEY.encode()[:-1] + b"g"),
+    (200, KEY.encode() + b"\n" + KEY.encode()),
+    (200, b"\xff\xfe" * 20),
+    (202, KEY.encode()),
+    (204, b""),
+    (302, KEY.encode()),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_KEYS)
+@pytest.mark.parametrize("kept", [None, "a" * 40])
+def test_only_a_key_is_kept_as_a_key(tmp_path, status, body, kept):
+    path = tmp_path / "device.cik"
+    if kept is not None:
+        path.write_text(kept)
+    with Recorder(lambda _: (status, {"Content-Type": "text/html"}, body)) as server:
+        with pytest.raises(OnePlatformException, match=f"no key: HTTP {status}") as caught:
+            DataInterface.activated("acme", MODEL, SN, str(path), **server.connection)
+    assert KEY[:20] not in str(caught.value)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ([kept] if kept else [])
+
+
+def test_a_key_with_white_space_around_it_is_one(tmp_path):
+    path = tmp_path / "device.cik"
+    with Recorder(lambda _: (200, {}, f" {KEY}\r\n".encode())) as server:
+        DataInterface.activated("acme", MODEL, SN, str(path), **server.connection).close()
+    assert path.read_text() == KEY
+
+
+@pytest.mark.parametrize("kept", [b"<html>", b"\xff" * 40, b"", b"\n", KEY.encode() * 2])
+def test_what_is_kept_and_no_key_is_no_key(tmp_path, kept):
+    path = tmp_path / "device.cik"
+    path.write_bytes(kept)
+    with Recorder(lambda _: (409, {}, b"")) as server:
+        with pytest.raises(ProvisionException, match="409"):
+            DataInterface.activated("acme", MODEL, SN, str(path), **server.connection)
+    assert path.read_bytes() == kept
+
+
+def test_a_key_that_could_not_be_kept_is_not_asked_for(tmp_path):
+    with Recorder(lambda _: (200, {}, KEY.encode())) as server:
+        with pytest.raises(OSError):
+            DataInterface.activated(
+                "acme", MODEL, SN, str(tmp_path / "no folder" / "cik"), **server.connection
+            )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("port", [None, "number", "text"])
+def test_the_scheme_of_the_host_decides_for_the_activation_too(w, tmp_path, port):
+    w.enable()
+    number = w.platform.port
+    given = {"number": number, "text": str(number)}.get(port)
+    host = f"http://{w.platform.host}" + ("" if port else f":{number}")
+    device = DataInterface.activated(
+        w.name, MODEL, SN, str(tmp_path / "cik"), host=host, port=given, httptimeout=5
+    )
+    device.write({"temp": 1})
+    device.close()
+
+
+@pytest.mark.parametrize("host", ["m2.example", "http://m2.example", "https://m2.example:99"])
+@pytest.mark.parametrize("port", [None, 80, 443, "8080"])
+@pytest.mark.parametrize("https", [None, True, False])
+def test_an_endpoint_means_the_same_as_a_url(host, port, https):
+    target = onephttp.endpoint(host, port, https, port_means_http=False)
+    for means in (False, True):
+        assert onephttp.endpoint(target.url, None, None, port_means_http=means) == target
