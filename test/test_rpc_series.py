@@ -180,11 +180,11 @@ def test_values_refused_per_format(raw, o, cik, new_dataport, format):
 
 
 def test_a_huge_number_in_the_body(raw, o, cik, new_dataport):
-    """RPC-051"""
+    """RPC-051 AMD-011"""
     rid = new_dataport(o, cik, "float")
     request = b'{"auth": {"cik": "%s"}, "calls": [{"id": 1, "procedure": "write", "arguments":'
     request = request % cik.encode() + b' ["%s", 1e999]}]}' % rid.encode()
-    assert raw.json(request)[0]["status"] == "invalid"
+    assert raw.json(request)["error"]["code"] == -1
 
 
 @pytest.mark.parametrize("text", ["你好", "größe", "😀 e\u0301", '"\\\n\r\t\x7f\u2028'])

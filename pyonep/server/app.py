@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from . import admin, calllog, data, provisioning, rpc
-from .errors import NotKept, Problem, TooLarge, Unauthorized
+from .errors import NotKept, Problem, Refused, TooLarge, Unauthorized
 from .hosts import Hosts
-from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem
+from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem, whole
 from .platform import Platform
 from .waits import HungUp
 
@@ -81,9 +81,9 @@ class App:
     async def _answer(self, request: Request) -> Response:
         try:
             return await self._front(request)
-        except (Problem, Unauthorized) as error:
+        except (Problem, Refused, Unauthorized) as error:
             status = STATUS[type(error)]
-            detail = error.detail if isinstance(error, Problem) else ""
+            detail = "" if isinstance(error, Unauthorized) else str(error)
             # The rest of a body that is too large is not read: the connection ends.
             headers = {"Connection": "close"} if status == 413 else None
             return problem(status, detail, headers)
@@ -141,7 +141,8 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         TooLarge: It has more than `most` bytes.
     """
     for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value) > most):
+        announced = whole(value.decode("latin-1")) if name == b"content-length" else 0
+        if announced is None or announced > most:
             raise TooLarge(f"a request has at most {most} bytes")
     pieces: list[bytes] = []
     length = 0

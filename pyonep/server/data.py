@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable
+from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Callable, Optional
 from urllib.parse import quote, unquote_plus
@@ -12,13 +13,15 @@ from starlette.responses import Response
 
 from . import access, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge
-from .http import FORM, Request, hung_up, not_allowed, nothing, plain
+from .http import FORM, Request, hung_up, not_allowed, nothing, plain, whole
 from .platform import Platform
 from .store import Node
 from .waits import LONGEST_TIMEOUT, while_connected
 
 _STACKS = ("onep:v1", "api:v1")
 _SAFE = "-._~"
+# Points may be older and newer than an HTTP date can say: years 1 to 9999.
+_FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_799
 
 
 async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
@@ -160,7 +163,8 @@ async def _long_poll(request: Request, client: Node) -> Response:
         return nothing(304)
     time, value = found
     response = plain(_pair(alias, value), FORM)
-    response.headers["Last-Modified"] = formatdate(time, usegmt=True)
+    if _FIRST_DATE <= time <= _LAST_DATE:
+        response.headers["Last-Modified"] = formatdate(time, usegmt=True)
     return response
 
 
@@ -197,9 +201,10 @@ def _one_alias(request: Request) -> str:
 
 def _timeout(text: str) -> float:
     """Seconds, from the milliseconds of a header."""
-    if not (text.isascii() and text.isdigit()):
+    milliseconds = whole(text)
+    if milliseconds is None:
         raise Malformed("Request-Timeout must be a number of milliseconds")
-    return min(int(text), LONGEST_TIMEOUT) / 1000
+    return min(milliseconds, LONGEST_TIMEOUT) / 1000
 
 
 def _since(request: Request) -> int | None:
@@ -207,11 +212,13 @@ def _since(request: Request) -> int | None:
     text = headers.get("if-modified-since") or headers.get("if-not-modified-since")
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and len(text) < 18:
-        return int(text)
+    seconds = whole(text)
+    if seconds is not None:
+        return seconds
     try:
-        return int(parsedate_to_datetime(text).timestamp())
-    except (ValueError, TypeError, OverflowError) as error:
+        moment = parsedate_to_datetime(text)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, TypeError, OverflowError, IndexError) as error:
         raise Malformed("If-Modified-Since must be Unix seconds or an HTTP date") from error
 
 

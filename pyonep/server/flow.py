@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from . import access, rules, values
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
-from .store import Node
+from .store import EARLIEST, Node
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -189,7 +189,8 @@ def horizon(platform: Platform, node: Node) -> int | None:
     duration = node.description["retention"]["duration"]
     if duration == "infinity":
         return None
-    return math.ceil(platform.clock() - float(duration) * 3600)
+    # More hours than a point's time can go back are as good as for ever.
+    return max(math.ceil(platform.clock() - float(duration) * 3600), EARLIEST)
 
 
 def retain(platform: Platform, node: Node) -> None:
@@ -239,9 +240,11 @@ def _calculate(operation: str, value: Any, operand: Any) -> Any:
     if left is None or right is None:
         raise invalid(f"preprocess: {operation} needs numbers")
     try:
-        result = _ARITHMETIC[operation](left, right)
+        result = values.as_number(_ARITHMETIC[operation](left, right))
     except (ZeroDivisionError, OverflowError, TypeError) as error:
         raise invalid(f"preprocess: {operation}: {error}") from error
+    if result is None:
+        raise invalid(f"preprocess: {operation}: the result overflows")
     return result
 
 

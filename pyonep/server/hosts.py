@@ -15,6 +15,7 @@ from functools import lru_cache
 LOOPBACK = "localhost"
 HOSTED = "m2.exosite.com"
 _MANY = 4096  # names remembered; each caller uses one or two
+_LONGEST = 300  # bytes of a name; DNS has at most 255
 
 _PORT = re.compile(r":[0-9]*\Z")
 _BRACKETED = re.compile(r"\[([0-9a-f:.]+(?:%.*)?)\](?::[0-9]*)?\Z")
@@ -42,7 +43,7 @@ class Hosts:
             headers: Its headers, as ASGI has them. All of those called Host have to fit.
         """
         for name, value in headers:
-            if name == b"host" and not self.admits(value):
+            if name == b"host" and (len(value) > _LONGEST or not self.admits(value)):
                 return _sentence(value)
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
-from . import errors
+from . import errors, jsontext
 from .platform import Platform
 from .waits import Hangup
 
@@ -38,6 +37,7 @@ REASONS = {
 }
 STATUS: dict[type[Exception], int] = {
     errors.Malformed: 400,
+    errors.Refused: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
@@ -48,6 +48,7 @@ STATUS: dict[type[Exception], int] = {
 }
 DETAIL = "X-Error-Detail"
 _LONGEST_DETAIL = 300
+BEYOND = 10**18  # fits in 64 bits, also where something is added to it
 
 
 class Form(NamedTuple):
@@ -73,6 +74,18 @@ class Form(NamedTuple):
         if not value:
             raise errors.Malformed(f"the field {name} is missing")
         return value
+
+
+def whole(text: str) -> int | None:
+    """The number that ASCII digits spell, or None: the one way to read one from a request.
+
+    What is beyond every count, size and time there is counts as `BEYOND`, so that nothing
+    that uses the number has to think of it. `int` alone refuses thousands of digits.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) < len(str(BEYOND)) else BEYOND
 
 
 def parse_form(text: str) -> Form:
@@ -101,7 +114,8 @@ class Request:
         self.platform = platform
         self.scope = scope
         self.receive = receive
-        self.method: str = scope["method"]
+        # What HEAD is answered is what GET is; the server leaves the body out.
+        self.method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         self.body = b""
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
@@ -115,13 +129,15 @@ class Request:
 
     @cached_property
     def segments(self) -> list[str] | None:
-        """The path, split first and decoded then; None when it is not UTF-8."""
+        """The path, split first and decoded then; None when there is none, or no UTF-8."""
         raw = self.scope.get("raw_path") or self.scope["path"].encode("utf-8")
         try:
             parts = raw.decode("ascii").split("?", 1)[0].split("/")
-            return [unquote(part, errors="strict") for part in parts[1:]]
+            decoded = [unquote(part, errors="strict") for part in parts]
         except UnicodeError:
             return None
+        # `OPTIONS *` asks about the server itself, which is none of our resources.
+        return decoded[1:] if decoded[0] == "" and decoded[1:] else None
 
     @property
     def target(self) -> str:
@@ -174,21 +190,21 @@ class Request:
 
     def json(self) -> Any:
         """The JSON of the body."""
+        deepest = self.platform.settings.max_nesting
         try:
-            return json.loads(self.text())
-        except (ValueError, RecursionError) as error:
-            raise errors.Malformed("the body is not JSON") from error
+            return jsontext.decode(self.body, deepest)
+        except jsontext.NestedTooDeep:
+            raise errors.Malformed(f"the body is nested more than {deepest} deep") from None
+        except jsontext.NotJson as error:
+            raise errors.Malformed(str(error)) from None
 
     def page(self) -> tuple[int, int]:
         """Offset and limit; the limit is kept between 5 and 1000."""
         query = self.query
-        try:
-            offset, limit = int(query.get("offset", "0")), int(query.get("limit", "5"))
-        except ValueError as error:
-            raise errors.Malformed("offset and limit must be integers") from error
-        if offset < 0 or limit < 0:
-            raise errors.Malformed("offset and limit must not be negative")
-        return min(offset, 2**62), min(max(limit, 5), 1000)
+        offset, limit = whole(query.get("offset", "0")), whole(query.get("limit", "5"))
+        if offset is None or limit is None:
+            raise errors.Malformed("offset and limit must be integers that are not negative")
+        return offset, min(max(limit, 5), 1000)
 
 
 # --- answers ---------------------------------------------------------------
@@ -225,8 +241,10 @@ def problem(status: int, detail: str = "", headers: dict[str, str] | None = None
     """
     all_headers = {"Content-Type": TEXT, **(headers or {})}
     if detail:
-        shown = detail.encode("ascii", "backslashreplace").decode("ascii")
-        all_headers[DETAIL] = " ".join(shown.split())[:_LONGEST_DETAIL]
+        # What is not printable may not stand in a header.
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(detail.split()))
+        shown = shown.encode("ascii", "backslashreplace").decode("ascii")
+        all_headers[DETAIL] = shown[:_LONGEST_DETAIL]
     return Response(f"HTTP/1.1 {status} {REASONS[status]}\r\n", status, all_headers)
 
 
@@ -263,13 +281,13 @@ def _part(header: str | None, total: int) -> tuple[int, int] | None:
     if header is None or not header.startswith("bytes="):
         return None
     first, dash, last = header[len("bytes=") :].strip().partition("-")
-    numbers = all(text == "" or (text.isascii() and text.isdigit()) for text in (first, last))
-    if not dash or not numbers or first == last == "":
+    start, end = whole(first), whole(last)
+    is_odd = (first and start is None) or (last and end is None)
+    if not dash or is_odd or start is end is None:
         return None
-    if first == "":
-        wanted = min(int(last), total)
+    if start is None:
+        wanted = min(end or 0, total)
         return (total - wanted, total - 1) if wanted else (total, total)
-    start, end = int(first), int(last) if last else total - 1
-    if last and end < start:
-        return None
-    return start, min(end, total - 1)
+    if end is None:
+        return start, total - 1
+    return (start, min(end, total - 1)) if end >= start else None

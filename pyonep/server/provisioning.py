@@ -24,6 +24,7 @@ from .http import (
     plain,
     problem,
     ranged,
+    whole,
 )
 from .platform import Platform
 from .store import PIECE, Content, Member, Model, Node, Serial, Vendor
@@ -632,8 +633,8 @@ async def _upload(request: Request, caller: Management, name: str, identifier: s
     content = _content(platform, _model(request, caller, name), identifier)
     if content.blob is not None and platform.settings.strict_content_upload:
         raise Conflict("the content has a blob")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > platform.settings.max_content_bytes:
+    announced = whole(request.headers.get("content-length", "0"))
+    if announced is not None and announced > platform.settings.max_content_bytes:
         raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
     rollbacks = platform.rollbacks
     blob = platform.work(platform.content.new_blob)
@@ -783,11 +784,11 @@ def _member(line: int, row: list[str]) -> Member:
         raise Malformed(f"{where}a member has a type and an id")
     if row[0] not in MEMBER_TYPES:
         raise Malformed(f"{where}type must be one of {', '.join(MEMBER_TYPES)}")
-    expire = row[2] if len(row) > 2 and row[2] else "0"
-    if not (expire.isascii() and expire.isdigit() and len(expire) < 16):
+    expire = whole(row[2] if len(row) > 2 and row[2] else "0")
+    if expire is None or expire >= 10**15:
         raise Malformed(f"{where}expire must be a Unix time in seconds")
     meta = fleet.remark(row[3] if len(row) > 3 else "", "meta")
-    return Member(row[0], fleet.name(row[1], "id"), int(expire), meta)
+    return Member(row[0], fleet.name(row[1], "id"), expire, meta)
 
 
 def _remove_members(request: Request, caller: Management, name: str, identifier: str) -> Response:

@@ -7,12 +7,11 @@ until their effects are durable, and writes the answers.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from types import GeneratorType
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, Optional
 
-from . import calllog
+from . import calllog, jsontext
 from .access import Caller
 from .errors import BadArguments, NotKept, Partly, Refused, Unauthorized
 from .platform import Platform
@@ -68,14 +67,15 @@ async def process(
     except _WholeError as error:
         if calllog.is_on():
             calllog.rpc_error(error.error)
-        return _json({"error": error.error})
-    return _json(answers) if answers else None
+        return jsontext.encode({"error": error.error})
+    return jsontext.encode(answers) if answers else None
 
 
 def too_large(platform: Platform) -> bytes:
     """The answer to a body that is longer than the limit."""
     limit = platform.settings.max_request_bytes
-    return _json({"error": _error(BAD_REQUEST, f"a request has at most {limit} bytes", "calls")})
+    message = f"a request has at most {limit} bytes"
+    return jsontext.encode({"error": _error(BAD_REQUEST, message, "calls")})
 
 
 def misdirected(reason: str) -> bytes:
@@ -83,32 +83,21 @@ def misdirected(reason: str) -> bytes:
     error = _error(MISDIRECTED, reason, "host")
     if calllog.is_on():
         calllog.rpc_error(error)
-    return _json({"error": error})
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-# Made once: json.loads and json.dumps make them anew for every call with options.
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
-_encode = json.JSONEncoder(allow_nan=False, check_circular=False).encode
-
-
-def _json(value: Any) -> bytes:
-    return _encode(value).encode("ascii")
+    return jsontext.encode({"error": error})
 
 
 # --- the envelope ----------------------------------------------------------
 
 
 def _parsed(platform: Platform, body: bytes) -> _Request:
+    deepest = platform.settings.max_nesting
     try:
-        request = _decode(body.decode("utf-8"))
-    except RecursionError:
-        raise _nested_too_deep(platform) from None
-    except ValueError as error:
-        raise _WholeError(NOT_JSON, f"the body is not JSON: {str(error)[:200]}") from None
+        request = jsontext.decode(body, deepest)
+    except jsontext.NestedTooDeep:
+        message = f"lists and objects are nested more than {deepest} deep"
+        raise _WholeError(BAD_REQUEST, message, "calls") from None
+    except jsontext.NotJson as error:
+        raise _WholeError(NOT_JSON, str(error)) from None
     if not isinstance(request, dict):
         raise _WholeError(BAD_REQUEST, "a request is an object with auth and calls", "calls")
     calls = request.get("calls")
@@ -117,32 +106,9 @@ def _parsed(platform: Platform, body: bytes) -> _Request:
     most = platform.settings.max_calls
     if len(calls) > most:
         raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
-    _check_nesting(platform, body, request)
     for call in calls:
         _check_id(call.get("id"))
     return _Request(request.get("auth"), calls)
-
-
-def _nested_too_deep(platform: Platform) -> _WholeError:
-    most = platform.settings.max_nesting
-    return _WholeError(BAD_REQUEST, f"lists and objects are nested more than {most} deep", "calls")
-
-
-def _check_nesting(platform: Platform, body: bytes, request: Any) -> None:
-    most = platform.settings.max_nesting
-    if body.count(b"[") + body.count(b"{") <= most:
-        return
-    level = [request]
-    for _ in range(most):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in (dict, list)
-        ]
-        if not level:
-            return
-    raise _nested_too_deep(platform)
 
 
 def _check_id(number: Any) -> None:

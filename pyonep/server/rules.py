@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .platform import Platform
 
 NOT_RUNNING = "notrunning"
+_SHORTEST = 0.05  # seconds; a timer that rings as soon as it is set would never rest
 
 
 def kind_of(node: Node) -> str:
@@ -126,7 +127,8 @@ def _emit(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
 def _restart(platform: Platform, node: Node, counter: int = 0) -> None:
     """Run the timer from now on; a timeout of 0 runs none."""
     seconds = _parameters(node)["timeout"]
-    platform.timers.set(node.id, platform.clock() + seconds if seconds else None, counter)
+    due = platform.clock() + max(seconds, _SHORTEST) if seconds else None
+    platform.timers.set(node.id, due, counter)
     platform.timers_changed()
 
 

@@ -16,17 +16,19 @@ _LONGEST_NUMBER = 400
 
 
 def as_number(value: Any) -> int | float | None:
-    """The number that a value is or spells, or None."""
-    if isinstance(value, bool):
-        return None
+    """The number that a value is or spells, or None.
+
+    An integer beyond 64 bits counts as the float nearest to it; what no float can hold
+    is no number. So whatever is calculated with numbers stays small.
+    """
     if isinstance(value, str):
         if len(value) > _LONGEST_NUMBER:
             return None
-        if _INTEGER.match(value):
-            return int(value)
-        return _finite(value) if _NUMBER.match(value) else None
-    if isinstance(value, int):
-        return value
+        if not _INTEGER.match(value):
+            return _finite(value) if _NUMBER.match(value) else None
+        value = int(value)
+    if type(value) is int:
+        return value if _SMALLEST <= value <= _LARGEST else _finite(value)
     return value if isinstance(value, float) and math.isfinite(value) else None
 
 
@@ -41,9 +43,7 @@ def _finite(text: Any) -> float | None:
 def _integer(value: Any, _: int) -> str:
     number = as_number(value)
     if not isinstance(number, int):
-        raise invalid("the value must be an integer, or text that is one")
-    if not _SMALLEST <= number <= _LARGEST:
-        raise invalid("the value must fit in 64 bits, with sign")
+        raise invalid("the value must be an integer, or text that is one, of 64 bits with sign")
     return str(number)
 
 

@@ -7,10 +7,11 @@ from .database import Database, StoreError, StoreInUse
 from .fleet import FleetStore, Member, Model, Range, Serial, Vendor
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
-from .series import Point, SeriesStore
+from .series import EARLIEST, Point, SeriesStore
 from .timers import TimerStore
 
 __all__ = [
+    "EARLIEST",
     "PIECE",
     "ROOT",
     "UNFINISHED",

@@ -1,0 +1,83 @@
+"""JSON as all fronts read and write it: what is not JSON goes neither in nor out."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+_MOST_DIGITS = 1000  # of an integer
+
+
+class NotJson(ValueError):
+    """A text is not JSON; ``1e999``, which no float can hold, is no number of JSON."""
+
+
+class NestedTooDeep(Exception):
+    """Lists and objects are nested deeper than is taken."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number overflows")
+    return number
+
+
+def _int(text: str) -> int:
+    # Python may read thousands, in a time that grows with their square, and then fail to
+    # write them. What fits nowhere else is refused where it is used.
+    if len(text.lstrip("-")) > _MOST_DIGITS:
+        raise ValueError(f"an integer has more than {_MOST_DIGITS} digits")
+    return int(text)
+
+
+# Made once: json.loads and json.dumps make them anew for every call with options.
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, parse_int=_int).decode
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+
+
+def decode(body: bytes, deepest: int) -> Any:
+    """Read the JSON of a request.
+
+    Args:
+        body: The text, as UTF-8.
+        deepest: How deep lists and objects may be nested.
+
+    Raises:
+        NotJson: It is none; the text says why.
+        NestedTooDeep: It is deeper than that.
+    """
+    try:
+        value = _decode(body.decode("utf-8"))
+    except RecursionError:
+        raise NestedTooDeep from None
+    except ValueError as error:
+        raise NotJson(f"the body is not JSON: {str(error)[:200]}") from None
+    if body.count(b"[") + body.count(b"{") > deepest:
+        _check_nesting(value, deepest)
+    return value
+
+
+def _check_nesting(value: Any, deepest: int) -> None:
+    level = [value]
+    for _ in range(deepest):
+        level = [
+            inner
+            for outer in level
+            if type(outer) in (dict, list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise NestedTooDeep
+
+
+def encode(value: Any) -> bytes:
+    """Write the JSON of an answer, in ASCII."""
+    return _encode(value).encode("ascii")
