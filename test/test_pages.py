@@ -127,7 +127,7 @@ def runnable(code):
         for long, short in ONLY_PARSED.items():
             if re.match(rf"(\.venv(-test)?/bin/)?{re.escape(long)}\b", command):
                 command = short
-        if command == "python -m pyonep.server":
+        if re.match(r"python -m pyonep\.server( --|$)", command):
             command += " --port 0"
         lines.append(command)
     return "\n".join(lines)

@@ -129,7 +129,7 @@ def test_content_length_of_the_key_is_spelled_as_devices_search_it(w):
     body = urlencode({"vendor": w.name, "model": MODEL, "sn": SN})
     with socket.create_connection((w.platform.host, w.platform.port)) as conn:
         conn.sendall(
-            f"POST /provision/activate HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            f"POST /provision/activate HTTP/1.1\r\nHost: ::1\r\nContent-Length: {len(body)}\r\n"
             f"Connection: close\r\n\r\n{body}".encode()
         )
         answer = b""

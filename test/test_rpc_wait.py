@@ -147,7 +147,7 @@ def test_thousands_at_once(platform, o, cik, port):
     number = 2000
     call = {"id": 1, "procedure": "wait", "arguments": [port, {"timeout": 60_000}]}
     body = json.dumps({"auth": {"cik": cik}, "calls": [call]}).encode()
-    head = f"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: ::1\r\nContent-Length: {len(body)}\r\n\r\n"
     threads = threading.active_count()
     already = platform.run(lambda p: len(p.waits))
     sockets = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from . import keys
 from .descriptions import is_key, is_storable
-from .errors import BadArguments, Refused, Unauthorized, invalid
+from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid
 from .store import ROOT, Node
 
 if TYPE_CHECKING:
@@ -26,9 +26,19 @@ _COVERED_BY = {"recordbatch": "record"}
 
 @dataclass(frozen=True)
 class Caller:
-    """The client that calls; with a token, also what the token permits, by RID."""
+    """Who calls.
+
+    Attributes:
+        client: The client that the calls are made as.
+        holder: The client whose right that rests on: the one whose key was sent, or that
+            made the token.
+        token: The token that was sent, if one was.
+        permissions: What the token permits, by RID.
+    """
 
     client: int
+    holder: int
+    token: Optional[str] = field(default=None, repr=False)
     permissions: Optional[Mapping[str, Any]] = None
 
 
@@ -43,36 +53,90 @@ def key_status(node: Node, now: float) -> str:
 
 
 def renew_key(platform: Platform, node: Node) -> None:
-    """Give a client a new key, which has to be activated in time."""
+    """Give a client a new key, which has to be activated in time.
+
+    Tokens made under the old key end with it: whoever had the key may have made them, and
+    nobody could list them.
+    """
+    platform.rights.remove_grants(node.id)
     expires = platform.clock() + platform.settings.activation_window
     platform.resources.set_key(node, keys.new(), NOT_ACTIVATED, expires)
 
 
 def by_key(platform: Platform, cik: Any) -> Node:
-    """The client with a key that may be used.
+    """The client with a key, which may act now.
 
     Raises:
-        Unauthorized: There is none.
+        Unauthorized: There is none with a key that may be used.
+        Forbidden: It is locked.
     """
-    node = platform.resources.by_cik(cik) if is_key(cik) else None
-    if node is None or not in_tree(platform, node):
+    return admitted(platform, platform.resources.by_cik(cik) if is_key(cik) else None)
+
+
+def admitted(platform: Platform, client: Node | None) -> Node:
+    """A client that may act now, outside of the RPC API.
+
+    Raises:
+        Unauthorized: It is gone, or its key may not be used.
+        Forbidden: It is locked.
+    """
+    if client is None or not is_active(platform, client):
         raise Unauthorized
-    if key_status(node, platform.clock()) != ACTIVATED:
-        raise Unauthorized
-    return node
+    if client.description["locked"]:
+        raise Forbidden("the client is locked")
+    return client
+
+
+def is_active(platform: Platform, client: Node) -> bool:
+    """Whether a client is in the tree, with a key that may be used."""
+    return key_status(client, platform.clock()) == ACTIVATED and in_tree(platform, client)
 
 
 def authenticate(platform: Platform, auth: Any) -> Caller:
     """Find out who calls, from the auth object of a request.
 
     Raises:
-        Unauthorized: The object is malformed, or names no client that may call.
+        Unauthorized: The object is malformed, or names no client that may call. One that
+            is locked may be named: each of its calls is answered with that.
     """
     if not isinstance(auth, dict):
         raise Unauthorized
-    if "token" in auth and "cik" not in auth:
-        return _by_token(platform, auth["token"])
-    client = by_key(platform, auth.get("cik"))
+    by_token = "token" in auth and "cik" not in auth
+    caller = _by_token(platform, auth["token"]) if by_token else _by_cik(platform, auth)
+    refused = ended(platform, caller)
+    if refused is not None and refused.status != "locked":
+        raise Unauthorized
+    return caller
+
+
+def ended(platform: Platform, caller: Caller) -> Refused | None:
+    """Why a caller may not act now; None when it may.
+
+    A client may act as long as it is in the tree and not locked, and the one whose right
+    it rests on is as well, above it, with a key that may be used. A token rests on the key
+    of the client it acts as, too.
+    """
+    resources = platform.resources
+    client, holder = resources.by_id(caller.client), resources.by_id(caller.holder)
+    if client is None or holder is None or not is_within(platform, client, holder.id):
+        return Refused("restricted", "the calling client is gone")
+    if not is_active(platform, holder):
+        return Refused("restricted", "the key that the call rests on is not valid any more")
+    if caller.token is not None:
+        grant = platform.rights.grant(caller.token)
+        if grant is None or grant.expires <= platform.clock() or not is_active(platform, client):
+            return Refused("restricted", "the token is not valid any more")
+    if client.description["locked"] or holder.description["locked"]:
+        return Refused("locked", "the calling client is locked")
+    return None
+
+
+def _by_cik(platform: Platform, auth: Mapping[str, Any]) -> Caller:
+    cik: Any = auth.get("cik")
+    client = platform.resources.by_cik(cik) if is_key(cik) else None
+    if client is None:
+        raise Unauthorized
+    holder = client.id
     if "client_id" in auth and "resource_id" in auth:
         raise Unauthorized
     if "client_id" in auth:
@@ -83,8 +147,8 @@ def authenticate(platform: Platform, auth: Any) -> Caller:
         resource = _below(platform, client, auth["resource_id"])
         if resource.id == client.id or resource.owner is None:
             raise Unauthorized
-        return Caller(resource.owner)
-    return Caller(client.id)
+        return Caller(resource.owner, holder)
+    return Caller(client.id, holder)
 
 
 def _below(platform: Platform, client: Node, rid: Any) -> Node:
@@ -96,12 +160,9 @@ def _below(platform: Platform, client: Node, rid: Any) -> Node:
 
 def _by_token(platform: Platform, token: Any) -> Caller:
     grant = platform.rights.grant(token) if is_key(token) else None
-    if grant is None or grant.expires <= platform.clock():
+    if grant is None:
         raise Unauthorized
-    client = platform.resources.by_id(grant.client)
-    if client is None or not in_tree(platform, client):
-        raise Unauthorized
-    return Caller(grant.client, grant.permissions)
+    return Caller(grant.client, grant.maker, token, grant.permissions)
 
 
 # --- the tree --------------------------------------------------------------
@@ -142,14 +203,19 @@ class Call:
     platform: Platform
     client: Node
     procedure: str
-    permissions: Optional[Mapping[str, Any]] = None
+    caller: Caller
+
+    @property
+    def permissions(self) -> Optional[Mapping[str, Any]]:
+        """What the caller's token permits, by RID; None when it has none."""
+        return self.caller.permissions
 
     def acting_as(self, resource: Any) -> Call:
         """The same call, made as the client that a leading argument names."""
         node = self.own(resource)
         if node.type != "client":
             raise invalid("the leading resource must be a client")
-        return Call(self.platform, node, self.procedure, self.permissions)
+        return replace(self, client=node)
 
     def named(self, resource: Any) -> Node:
         """What a resource argument names, whoever may use it.
@@ -221,11 +287,41 @@ class Call:
 
     def require(self, node: Node) -> None:
         """See whether the caller's token, if it has one, permits this here."""
+        wanted = _COVERED_BY.get(self.procedure, self.procedure)
+        if not self.permits(node, wanted):
+            raise Refused("restricted", f"the token does not permit {wanted} here")
+
+    def permits(self, node: Node, permission: str) -> bool:
+        """Whether the caller's token permits something here; without a token all is."""
+        return self.permissions is None or permission in self.permitted(node)
+
+    def permitted(self, node: Node) -> set[str]:
+        """All that the caller's token permits here."""
+        found: set[str] = set()
+        for rid, permitted in (self.permissions or {}).items():
+            top = self.platform.resources.by_rid(rid)
+            if top is not None and is_within(self.platform, node, top.id):
+                found.update(permitted)
+        return found
+
+    def require_reading(self, node: Node | None) -> None:
+        """See whether the caller's token, if it has one, may read what another one will follow.
+
+        Raises:
+            Refused: ``restricted``: it may not, or there is no such thing.
+        """
         if self.permissions is None:
             return
-        wanted = _COVERED_BY.get(self.procedure, self.procedure)
-        for rid, permitted in self.permissions.items():
-            top = self.platform.resources.by_rid(rid)
-            if wanted in permitted and top is not None and is_within(self.platform, node, top.id):
-                return
-        raise Refused("restricted", f"the token does not permit {wanted} here")
+        near = node is not None and may_read(self.platform, self.client, node)
+        if node is None or not near or not self.permits(node, "read"):
+            raise Refused("restricted", "the token may not read what is named")
+
+    def no_longer_reads(self, rid: str) -> Refused | None:
+        """Why the caller may not read a resource any more; None when it still may."""
+        refused = ended(self.platform, self.caller)
+        if refused is None:
+            try:
+                self.readable(rid)
+            except Refused as error:
+                return error
+        return refused

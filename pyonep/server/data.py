@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_plus
 from starlette.responses import Response
 
 from . import access, flow, values
-from .errors import Forbidden, Malformed, Refused, TooLarge
+from .errors import Forbidden, Malformed, Refused, TooLarge, Unauthorized
 from .http import FORM, Request, hung_up, not_allowed, nothing, plain, whole
 from .platform import Platform
 from .store import Node
@@ -56,8 +56,6 @@ def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | N
 
 def _caller(request: Request) -> Node:
     node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
-    if node.description["locked"]:
-        raise Forbidden("the client is locked")
     request.caller = node.rid
     return node
 
@@ -180,7 +178,17 @@ async def _next_point(
         point = platform.series.nth(node.id, since + 1, 2**62, 0)
         if point is not None:
             return [point.time, point.value]
-    waiter = platform.waits.open(node.id, timeout, since)
+    rid = node.rid
+
+    def ended() -> Optional[Refused]:
+        """Why the client may not have the point any more; None while it may."""
+        try:
+            found = _named(platform, _caller(request), alias)
+        except (Unauthorized, Forbidden) as error:
+            return Refused("restricted", str(error))
+        return None if found and found.rid == rid else Refused("restricted", "not its own now")
+
+    waiter = platform.waits.open(node.id, timeout, since, ended)
     try:
         waiting = platform.waits.result(waiter)
         time, value = await while_connected(hung_up(request.receive), waiting)
@@ -227,6 +235,7 @@ async def _wait_alias(request: Request) -> Response:
     client, alias = _caller(request), _one_alias(request)
     timeout = _timeout(dict(_pairs(request.text())).get("timeout", ""))
     found = await _next_point(request, client, alias, timeout, None)
+    _caller(request)  # the key may have become invalid meanwhile
     if found:
         return plain(_pair(alias, found[1]), FORM)
     return plain(f"{quote(alias, safe=_SAFE)}=expire:{request.platform.now()}", FORM)

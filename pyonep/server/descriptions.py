@@ -198,6 +198,14 @@ def complete(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return merge(kind, full, given, new=True)
 
 
+def references(given: Mapping[str, Any]) -> set[str]:
+    """RIDs of the resources whose values a description follows, well-formed or not."""
+    steps = given.get("preprocess")
+    named = [given.get("subscribe"), *(steps if isinstance(steps, list) else ())]
+    found = (one[1] if isinstance(one, list) and len(one) == 2 else one for one in named)
+    return {rid for rid in found if isinstance(rid, str) and is_key(rid)}
+
+
 def merge(
     kind: str, base: Mapping[str, Any], given: Mapping[str, Any], new: bool = False
 ) -> dict[str, Any]:

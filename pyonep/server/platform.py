@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 from . import access, keys, lifecycle, procedures, rules
 from .access import Call, Caller
 from .descriptions import LIMITS, complete, is_key
-from .errors import Conflict, Malformed, NotKept, Refused
+from .errors import Conflict, Malformed, NotKept
 from .settings import Settings
 from .store import (
     ROOT,
@@ -139,12 +139,12 @@ class Platform:
 
     def _call(self, caller: Caller, procedure: str, arguments: list[Any]) -> Any:
         run = procedures.find(procedure, arguments)
+        refused = access.ended(self, caller)
+        if refused is not None:
+            raise refused
         client = self.resources.by_id(caller.client)
-        if client is None or not access.in_tree(self, client):
-            raise Refused("restricted", "the calling client is gone")
-        if client.description["locked"]:
-            raise Refused("locked", "the calling client is locked")
-        return run(Call(self, client, procedure, caller.permissions), *arguments)
+        assert client is not None
+        return run(Call(self, client, procedure, caller), *arguments)
 
     async def finished(self, steps: Any) -> Any:
         """Carry a long procedure to its end, letting others run in between.
@@ -280,9 +280,18 @@ class Platform:
             return NotKept(str(error))
         self.fault = None
         self.waits.deliver()
+        if self.database.narrowed:
+            self.database.narrowed = False
+            self._end_waits(self.waits.end_refused())
         if self._timers_changed:
             self._set_alarm()
         return None
+
+    def _end_waits(self, steps: Iterator[None]) -> None:
+        """End the waits of those whose access ended, and let others run in between."""
+        for _ in steps:
+            asyncio.get_running_loop().call_soon(self._end_waits, steps)
+            return
 
     def rollback(self, why: Exception) -> None:
         """Undo everything since the last commit, whoever did it: it cannot be kept."""

@@ -121,8 +121,9 @@ def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
     if client is None:
         token = request.headers.get("x-exosite-token", "")
         vendor = request.platform.fleet.vendor_by_token(token) if tokens else None
-        if vendor is None or not _is_alive(request.platform, vendor):
+        if vendor is None:
             raise Unauthorized
+        _vendor_client(request.platform, vendor)
         request.caller = vendor.name
         return vendor
     own = request.platform.fleet.vendor_of(client.id)
@@ -132,9 +133,9 @@ def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
     return own
 
 
-def _is_alive(platform: Platform, vendor: Vendor) -> bool:
-    node = platform.resources.by_id(vendor.client)
-    return node is not None and access.in_tree(platform, node)
+def _vendor_client(platform: Platform, vendor: Vendor) -> Node:
+    """The client of a vendor, as long as it may act: tokens and shares rest with it."""
+    return access.admitted(platform, platform.resources.by_id(vendor.client))
 
 
 def _model_owner(request: Request, vendor: Vendor) -> Vendor:
@@ -144,6 +145,10 @@ def _model_owner(request: Request, vendor: Vendor) -> Vendor:
     owner = request.platform.fleet.vendor(named)
     if owner is None:
         raise Forbidden("nothing is shared by that vendor")
+    try:
+        _vendor_client(request.platform, owner)
+    except (Unauthorized, Forbidden) as error:
+        raise Forbidden("what that vendor shares rests: it may not act itself") from error
     return owner
 
 
@@ -223,9 +228,9 @@ def _registrant(request: Request) -> Node:
     if client is not None:
         return client
     vendor = request.platform.fleet.vendor_by_token(request.headers.get("x-exosite-token", ""))
-    node = None if vendor is None else request.platform.resources.by_id(vendor.client)
-    if vendor is None or node is None or not access.in_tree(request.platform, node):
+    if vendor is None:
         raise Unauthorized
+    node = _vendor_client(request.platform, vendor)
     request.caller = vendor.name
     return node
 

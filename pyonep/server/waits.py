@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from .errors import Refused
@@ -14,6 +14,13 @@ LONGEST_TIMEOUT = 300_000
 
 Hangup = Callable[[], Awaitable[None]]
 T = TypeVar("T")
+
+
+_AT_ONCE = 200  # waits looked at before others get their turn
+
+
+def _never() -> None:
+    """The access of one who waits does not end."""
 
 
 class HungUp(Exception):
@@ -62,11 +69,19 @@ class Loss(NamedTuple):
 class Waiter:
     """One caller that waits; `result` is awaited by the front that answers it."""
 
-    def __init__(self, resource: int, timeout: float, since: Optional[int], after: int) -> None:
+    def __init__(
+        self,
+        resource: int,
+        timeout: float,
+        since: Optional[int],
+        after: int,
+        ended: Callable[[], Optional[Refused]],
+    ) -> None:
         self.resource = resource
         self.timeout = timeout  # seconds
         self.since = since
         self.after = after
+        self.ended = ended
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
     def wants(self, arrival: Arrival) -> bool:
@@ -74,6 +89,13 @@ class Waiter:
         if arrival.number <= self.after or self.future.done():
             return False
         return self.since is None or arrival.time > self.since
+
+    def end(self) -> bool:
+        """End it when the caller may not have the point any more; whether it did."""
+        refused = self.ended()
+        if refused is not None:
+            self.fail(refused)
+        return refused is not None
 
     def fail(self, error: Refused) -> None:
         """End it without a point."""
@@ -112,9 +134,22 @@ class Waits:
         if resource in self._waiters:
             self._noted.append(Loss(resource))
 
-    def open(self, resource: int, timeout: float, since: int | None = None) -> Waiter:
-        """Begin to wait for what arrives from now on."""
-        waiter = Waiter(resource, timeout, since, self._number)
+    def open(
+        self,
+        resource: int,
+        timeout: float,
+        since: int | None = None,
+        ended: Callable[[], Optional[Refused]] = _never,
+    ) -> Waiter:
+        """Begin to wait for what arrives from now on.
+
+        Args:
+            resource: Number of the series.
+            timeout: Seconds.
+            since: Only a point after this time counts.
+            ended: Why the caller may not have the point any more; None while it may.
+        """
+        waiter = Waiter(resource, timeout, since, self._number, ended)
         self._waiters.setdefault(resource, set()).add(waiter)
         self._opened.append(waiter)
         return waiter
@@ -160,8 +195,16 @@ class Waits:
             for waiter in self._waiters.get(event.resource, ()):
                 if isinstance(event, Loss):
                     waiter.fail(Refused("error", "the resource was dropped"))
-                elif waiter.wants(event):
+                elif waiter.wants(event) and not waiter.end():
                     waiter.future.set_result([event.time, event.value])
+
+    def end_refused(self) -> Iterator[None]:
+        """End, in steps, the waits of those who may not have the point any more."""
+        waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        for position, waiter in enumerate(waiting, 1):
+            waiter.end()
+            if position % _AT_ONCE == 0:
+                yield
 
     def forget(self) -> None:
         """All since the last commit was rolled back."""

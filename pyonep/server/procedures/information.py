@@ -93,7 +93,8 @@ def _key(call: Call, node: Node) -> str | None:
 
 
 def _shares(call: Call, node: Node) -> list[dict[str, Any]] | None:
-    if not _is_mine(call, node):
+    # A share code opens a resource to whoever has it.
+    if not _is_mine(call, node) or not call.permits(node, "share"):
         return None
     return [
         {"activator": _rid(call, share.activator), "code": share.code, "meta": share.meta}

@@ -30,6 +30,7 @@ def _create(call: Call, kind: Any, given: Any) -> Any:
     kind = a_text(kind, "type")
     if kind == "clone":
         return _clone(call, description)
+    _check_named(call, descriptions.references(description))
     if kind not in descriptions.KINDS:
         raise invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
     return lifecycle.create(call.platform, call.client, kind, description).rid
@@ -63,13 +64,31 @@ def clone_source(call: Call, given: dict[str, Any]) -> Node:
         node = found
     if node.type != "client" or node.owner is None:
         raise invalid("only a client can be cloned")
+    call.require_reading(node)
     return node
+
+
+def _check_named(call: Call, rids: set[str]) -> None:
+    """See whether the caller's token, if it has one, may read all that a description names."""
+    if call.permissions is not None:
+        for rid in rids:
+            call.require_reading(call.platform.resources.by_rid(rid))
+
+
+_WHERE_TO = ("method", "recipient", "subject", "message")  # of a dispatch
 
 
 @procedure
 def update(call: Call, resource: Any, description: Any) -> None:
     """Change the keys given of a description."""
-    lifecycle.update(call.platform, call.below(resource), an_object(description, "description"))
+    node, given = call.below(resource), an_object(description, "description")
+    named = descriptions.references(given)
+    if node.type == "dispatch" and any(key in given for key in _WHERE_TO):
+        named |= descriptions.references(node.description)
+    _check_named(call, named)
+    if given.get("public") is True and not node.description["public"]:
+        call.require_reading(node)
+    lifecycle.update(call.platform, node, given)
 
 
 @procedure
@@ -84,8 +103,18 @@ def move(call: Call, resource: Any, destination: Any, options: Any = None) -> No
     node, target = call.below(resource), call.own(destination)
     if target.type != "client":
         raise invalid("the destination must be a client")
+    if node.owner != target.id:
+        _check_move(call, node, target)
     with_aliases = bool(an_object(options, "options").get("aliases"))
     lifecycle.move(call.platform, node, target, with_aliases)
+
+
+def _check_move(call: Call, node: Node, target: Node) -> None:
+    """See that a token moves only what it may read, and not to where it may do more with it."""
+    call.require_reading(node)
+    call.require_reading(target)
+    if call.permissions is not None and not call.permitted(target) <= call.permitted(node):
+        raise Refused("restricted", "the token would permit more there than here")
 
 
 @procedure

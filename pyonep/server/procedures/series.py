@@ -204,7 +204,7 @@ def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Waiter:
         found = call.platform.series.nth(node.id, since + 1, 2**62, 0)
         if found is not None:
             return [found.time, values.giver(flow.format_of(node))(found.value)]
-    return call.platform.waits.open(node.id, timeout, since)
+    return call.platform.waits.open(node.id, timeout, since, lambda: call.no_longer_reads(node.rid))
 
 
 def _timeout(given: Any) -> float:

@@ -171,7 +171,9 @@ def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> s
         raise invalid("ttl must be a positive number of seconds")
     permitted = _permissions(call, an_object(permissions, "permissions"))
     token, now = keys.new(), call.platform.clock()
-    call.platform.rights.add_grant(token, Grant(node.id, permitted, now + ttl), now)
+    call.platform.rights.add_grant(
+        token, Grant(node.id, permitted, now + ttl, call.caller.holder), now
+    )
     return token
 
 

@@ -62,6 +62,7 @@ class Database:
         self._statements: list[ClauseElement] = []  # keeps the ids above alive
         self._savepoints = 0
         self.dirty: bool = False
+        self.narrowed: bool = False  # somebody may do less than before; whoever looks resets it
         self.unit: int = 0  # number of the unit that was begun last
         self._state = _NO_UNIT
         self.before_write_out: list[Callable[[], None]] = []

@@ -291,16 +291,21 @@ class ResourceStore:
         )
         self._drop_cached(node)
         self._subscribers.clear()
+        hidden = node.description.get("public") and not description.get("public")
+        locked = description.get("locked") and not node.description.get("locked")
+        self._db.narrowed = self._db.narrowed or bool(hidden or locked)
 
     def set_owner(self, node: Node, owner: int | None) -> None:
         """Put a node below another client; None takes it out of the tree."""
         self._db.change(_SET_OWNER, this=node.id, new_owner=owner)
         self._drop_cached(node)
+        self._db.narrowed = self._db.narrowed or node.owner not in (None, UNFINISHED)
 
     def set_key(self, node: Node, cik: str, status: str, expires: float | None) -> None:
         """Give a client another key, or the key another state."""
         self._db.change(_SET_KEY, this=node.id, new_cik=cik, new_status=status, new_expires=expires)
         self._drop_cached(node)
+        self._db.narrowed = True
 
     def remove(self, node: Node) -> None:
         """Remove a node, what is known about it, and aliases to it and in it."""

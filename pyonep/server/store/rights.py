@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, Optional
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from .database import Database
-from .schema import grants, resources, shares
+from .schema import grant_makers, grants, resources, shares
 
-_s, _g = shares.c, grants.c
+_s, _g, _m = shares.c, grants.c, grant_makers.c
 _this = _s.code == bindparam("this")
 _SHARE = select(_s.code, _s.resource, _s.meta, _s.activator).where(_this)
 _SHARES_OF = (
@@ -35,14 +35,21 @@ _ACTIVATED_LIST = (
 _RELEASE = update(shares).where(_by_activator).values(activator=None)
 _REMOVE_SHARES = delete(shares).where(_s.resource == bindparam("r"))
 
-_GRANT = select(_g.client, _g.permissions, _g.expires).where(_g.token == bindparam("token"))
+_GRANT = (
+    select(_g.client, _g.permissions, _g.expires, func.coalesce(_m.maker, _g.client))
+    .select_from(grants.outerjoin(grant_makers, _m.token == _g.token))
+    .where(_g.token == bindparam("token"))
+)
 _ADD_GRANT = insert(grants).values(
     token=bindparam("token"),
     client=bindparam("c"),
     permissions=bindparam("permissions"),
     expires=bindparam("expires"),
 )
-_REMOVE_GRANTS = delete(grants).where(_g.client == bindparam("c"))
+_ADD_MAKER = insert(grant_makers).values(token=bindparam("token"), maker=bindparam("m"))
+_made_by = select(_m.token).where(_m.maker == bindparam("c"))
+_REMOVE_GRANTS = delete(grants).where(or_(_g.client == bindparam("c"), _g.token.in_(_made_by)))
+_REMOVE_MAKERS = delete(grant_makers).where(_m.token.not_in(select(_g.token)))
 _REMOVE_EXPIRED = delete(grants).where(_g.expires <= bindparam("now"))
 
 
@@ -56,11 +63,12 @@ class Share(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What a token stands for: a client, and what it may do below which RID."""
+    """What a token stands for: a client, what it may do below which RID, and who made it."""
 
     client: int
     permissions: dict[str, list[str]]
     expires: float
+    maker: int
 
 
 class RightsStore:
@@ -89,10 +97,12 @@ class RightsStore:
     def set_activator(self, code: str, client: int | None) -> None:
         """Say who uses a share; None: nobody."""
         self._db.change(_SET_ACTIVATOR, this=code, new_activator=client)
+        self._db.narrowed = self._db.narrowed or client is None
 
     def remove_share(self, code: str) -> None:
         """Remove a share."""
         self._db.change(_REMOVE_SHARE, this=code)
+        self._db.narrowed = True
 
     def activated(self, client: int, resource: int) -> str | None:
         """The code by which a client reads a resource."""
@@ -106,11 +116,12 @@ class RightsStore:
     def grant(self, token: str) -> Grant | None:
         """The grant with this token."""
         row: Any = self._db.one(_GRANT, token=token)
-        return Grant(row[0], json.loads(row[1]), row[2]) if row else None
+        return Grant(row[0], json.loads(row[1]), row[2], row[3]) if row else None
 
     def add_grant(self, token: str, grant: Grant, now: float) -> None:
         """Add a grant, and forget those that ran out."""
-        self._db.change(_REMOVE_EXPIRED, now=now)
+        if self._db.change(_REMOVE_EXPIRED, now=now).rowcount:
+            self._db.change(_REMOVE_MAKERS)
         self._db.change(
             _ADD_GRANT,
             token=token,
@@ -118,9 +129,17 @@ class RightsStore:
             permissions=json.dumps(grant.permissions),
             expires=grant.expires,
         )
+        if grant.maker != grant.client:
+            self._db.change(_ADD_MAKER, token=token, m=grant.maker)
+
+    def remove_grants(self, client: int) -> None:
+        """End the tokens that act as a client or were made by it."""
+        if self._db.change(_REMOVE_GRANTS, c=client).rowcount:
+            self._db.narrowed = True
+            self._db.change(_REMOVE_MAKERS)
 
     def remove_all(self, resource: int) -> None:
         """Remove what a resource shares, uses or was granted."""
         self._db.change(_REMOVE_SHARES, r=resource)
         self._db.change(_RELEASE, a=resource)
-        self._db.change(_REMOVE_GRANTS, c=resource)
+        self.remove_grants(resource)

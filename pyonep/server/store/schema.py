@@ -122,6 +122,16 @@ grants: Table = Table(
     Index("grants_by_end", "expires"),
 )
 
+# Whose right a token rests on, where that is not the client it acts as. A table of its own, so
+# that files of earlier releases need no change.
+grant_makers: Table = Table(
+    "grant_makers",
+    metadata,
+    Column("token", String(40), primary_key=True),
+    Column("maker", Integer, nullable=False),
+    Index("grant_makers_by_maker", "maker"),
+)
+
 timers: Table = Table(
     "timers",
     metadata,
