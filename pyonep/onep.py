@@ -19,6 +19,7 @@ import copy
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
 import requests.exceptions
@@ -150,7 +151,8 @@ class OnepV1:
         url (str): Path of the RPC endpoint.
         https (bool | None): None means TLS, unless `host` or port 80 says otherwise.
         httptimeout (float): Seconds to wait for a connection and for each part of the
-            answer.
+            answer. A whole call may take six times as long, and a `wait` its own
+            timeout on top; see `within` for another total.
         agent (str | None): Sent as ``User-Agent``.
         reuseconnection (bool): Keep the connection open between calls. Much faster
             for more than one call; `close` closes it.
@@ -328,6 +330,24 @@ class OnepV1:
             ``[{"auth": …, "calls": […]}, ...]``, credentials included.
         """
         return list(self._logged or ())
+
+    def within(self, total: float | None) -> AbstractContextManager[None]:
+        """Give the calls that this thread makes inside a block one time together.
+
+        ::
+
+            with o.within(2.5):
+                isok, points = o.read(cik, {"alias": "temperature"}, {"limit": 1000})
+
+        It takes the place of six times `httptimeout`, for this thread and this block, and may
+        be shorter or longer; `httptimeout` still limits each step, and a `wait` ends with the
+        block. Of blocks inside each other the one that ends first counts. A call that is
+        begun when nothing is left raises `JsonRPCRequestException`; nothing is sent then.
+
+        Args:
+            total: Seconds from now; None for no limit.
+        """
+        return self.onephttp.within(total)
 
     # --- deferred calls ---
 

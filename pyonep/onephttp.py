@@ -15,7 +15,9 @@ import shlex
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, Any, Callable, NamedTuple, Optional, Union
 from urllib.parse import urljoin, urlsplit
@@ -30,6 +32,7 @@ import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.ssl_
 
+from .deadline import Deadline, PacedHTTPConnection, PacedHTTPSConnection
 from .redaction import MASK, redact
 from .version import __version__
 
@@ -41,6 +44,9 @@ ENDPOINT_VARIABLE = "PYONEP_ENDPOINT"
 # As many connections as threads are likely to share one object.
 _POOL_SIZE = 64
 _NO_RETRIES = urllib3.Retry(False, redirect=False)
+# A call may take so many times its timeout, from the first step to the last byte.
+TOTAL = 6
+_BY_TIMEOUT: float = -1.0  # a total that follows from the timeout
 _CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
 
 Body = Union[str, bytes, IO[bytes], None]
@@ -163,11 +169,25 @@ _TRANSLATION: tuple[tuple[type[Exception], type[requests.exceptions.RequestExcep
 )
 
 
-def _translated(error: Exception) -> requests.exceptions.RequestException:
+def _translated(
+    error: Exception, deadline: Deadline | None = None
+) -> requests.exceptions.RequestException:
+    if deadline is not None and deadline.is_over() and _is_late(error):
+        return requests.exceptions.ReadTimeout(
+            f"not done after {round(deadline.total or 0, 1):g} s altogether"
+        )
     for source, target in _TRANSLATION:
         if isinstance(error, source):
             return target(redact(error))
     raise error
+
+
+def _is_late(error: BaseException | None) -> bool:
+    """Whether a socket ran out of time after the connection stood, which hides below."""
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return False
+    late = (socket.timeout, urllib3.exceptions.ReadTimeoutError)
+    return error is not None and (isinstance(error, late) or _is_late(error.__cause__))
 
 
 # --- connections -----------------------------------------------------------
@@ -182,8 +202,16 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
+class KeptHTTP(urllib3.connectionpool.HTTPConnectionPool):
+    """A pool whose connections keep to the deadline of each request."""
+
+    ConnectionCls = PacedHTTPConnection
+
+
 class KeptHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
-    """A pool that tells a handshake that takes too long from an answer that does."""
+    """The same over TLS; tells a handshake that takes too long from an answer that does."""
+
+    ConnectionCls = PacedHTTPSConnection
 
     def _validate_conn(self, conn: Any) -> None:
         try:
@@ -194,7 +222,7 @@ class KeptHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
             ) from error
 
 
-class OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
+class _OneShot(urllib3.connectionpool.HTTPConnectionPool):
     """A pool whose connections serve one request each."""
 
     def _put_conn(self, conn: Any) -> None:
@@ -203,11 +231,19 @@ class OneShotHTTP(urllib3.connectionpool.HTTPConnectionPool):
         super()._put_conn(conn)
 
 
-class OneShotHTTPS(OneShotHTTP, KeptHTTPS):
+class OneShotHTTP(_OneShot, KeptHTTP):
+    """One request for each connection."""
+
+    ConnectionCls = PacedHTTPConnection
+
+
+class OneShotHTTPS(_OneShot, KeptHTTPS):
     """The same over TLS."""
 
+    ConnectionCls = PacedHTTPSConnection
 
-_KEPT = {"http": urllib3.connectionpool.HTTPConnectionPool, "https": KeptHTTPS}
+
+_KEPT = {"http": KeptHTTP, "https": KeptHTTPS}
 _ONE_SHOT = {"http": OneShotHTTP, "https": OneShotHTTPS}
 
 
@@ -293,7 +329,8 @@ class OneP_Request:
         host (str): Host with its port, ``m2.exosite.com:443``.
         https (bool): Whether to speak TLS.
         httptimeout (float): Seconds to wait for a connection, and again for each
-            part of the answer.
+            part of the answer. The whole of a call may take six times as long; see
+            `within` for another total.
         headers (dict): Headers sent with every request. Copied, never changed.
         reuseconnection (bool): Keep the TCP connection instead of opening one per
             request.
@@ -322,7 +359,7 @@ class OneP_Request:
         self._log = log or logging.getLogger(__name__)
         self._lock = threading.Lock()
         self._channel: _Channel | None = None
-        self._last = threading.local()
+        self._own = threading.local()  # of each thread: its last answer, its time
 
     @property
     def base(self) -> str:
@@ -365,12 +402,37 @@ class OneP_Request:
                 raise
             return exception_fn(error)
         response = self.response(method, path, raw, content)
-        self._last.answer = (text_or_bytes(content), response)
-        return self._last.answer
+        self._own.answer = (text_or_bytes(content), response)
+        return self._own.answer
 
     def getresponse(self, exception_fn: Callable[[Exception], Any] | None = None) -> Any:
         """Return again what this thread's last `request` returned (releases to 0.12)."""
-        return self._last.answer
+        return self._own.answer
+
+    @contextmanager
+    def within(self, total: float | None) -> Iterator[None]:
+        """Give what this thread sends inside the block one time together.
+
+        ::
+
+            with o.onephttp.within(2.5):
+                o.read(cik, rid)  # these two together take no longer than 2.5 s
+                o.write(cik, rid, 1)
+
+        It takes the place of six times `httptimeout`, and may be shorter or longer; what
+        other threads send is not affected. `httptimeout` still limits each step. Of
+        blocks inside each other the one that ends first counts.
+
+        Args:
+            total: Seconds from now; None for no limit.
+        """
+        before: float | None = getattr(self._own, "end", _BY_TIMEOUT)
+        ends = [one for one in (before, _end(total)) if one is not None]
+        self._own.end = min((one for one in ends if one >= 0), default=None)
+        try:
+            yield
+        finally:
+            self._own.end = before
 
     def exchange(
         self,
@@ -380,6 +442,7 @@ class OneP_Request:
         headers: Mapping[str, str] | None,
         timeout: Timeout,
         verify: bool = True,
+        total: float | None = _BY_TIMEOUT,
     ) -> tuple[Any, bytes]:
         """Send one request and read the whole answer.
 
@@ -390,6 +453,10 @@ class OneP_Request:
             headers: Added to those of the constructor for this request only.
             timeout: Seconds, for the connection and for each read; None for none.
             verify: Whether to check the server's certificate.
+            total: Seconds for everything, from looking up the name to the last byte of the
+                answer; None for no limit. By default what is left of `within`, else
+                `timeout` and five times `httptimeout`, and no limit where `timeout` is
+                None. While a file is sent only each step is limited.
 
         Returns:
             The urllib3 answer and its body.
@@ -398,11 +465,12 @@ class OneP_Request:
             requests.exceptions.RequestException: The request or its answer was lost;
                 `request_went_out` tells which.
         """
-        raw = self.begin(method, path, body, headers, timeout, verify)
+        deadline = self._deadline(body, timeout, total)
+        raw = self._begin(method, path, body, headers, deadline, verify)
         try:
             content = _read_whole(raw)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _lost_answer(error) from error
+            raise _lost_answer(error, deadline) from error
         return raw, content
 
     def begin(
@@ -417,21 +485,40 @@ class OneP_Request:
         """Send one request and read the head of the answer; as `exchange` otherwise.
 
         Returns:
-            The urllib3 answer, whose body is still to be read.
+            The urllib3 answer, whose body is still to be read. That may take as long as
+            bytes come, but no longer than `within` says.
         """
+        deadline = self._deadline(body, timeout, _BY_TIMEOUT)
+        raw = self._begin(method, path, body, headers, deadline, verify)
+        if self._given_end() == _BY_TIMEOUT:
+            deadline.lift()
+        return raw
+
+    def _begin(
+        self,
+        method: str,
+        path: str,
+        body: Body,
+        headers: Mapping[str, str] | None,
+        deadline: Deadline,
+        verify: bool,
+    ) -> Any:
         payload = body.encode("utf-8") if isinstance(body, str) else body
         if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
-            self._log_request(method, path, payload, headers, timeout)
+            self._log_request(method, path, payload, headers, deadline.step)
         channel = self._channel or self._open()
         if not verify:
             channel = self._prepare(verify=False)
         all_headers = {**channel.headers, **headers} if headers else channel.headers
-        try:
-            raw = self._send(channel, method, path, payload, all_headers, timeout)
-        except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise _translated(error) from error
-        if raw.status in (301, 302, 303, 307, 308):
-            raw = self._follow(channel, method, path, payload, all_headers, raw, timeout)
+        if deadline.is_over():
+            raise requests.exceptions.ConnectTimeout("no time was left to send it")
+        with deadline.rules():
+            try:
+                raw = self._send(channel, method, path, payload, all_headers, deadline.step)
+            except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+                raise _translated(error, deadline) from error
+            if raw.status in (301, 302, 303, 307, 308):
+                raw = self._follow(channel, method, path, payload, all_headers, raw, deadline.step)
         return raw
 
     def response(self, method: str, path: str, raw: Any, content: bytes) -> requests.Response:
@@ -456,6 +543,25 @@ class OneP_Request:
             channel.pool.close()
 
     # --- inside ---
+
+    def _given_end(self) -> float | None:
+        """When what this thread sends has to be done, if `within` says so."""
+        return getattr(self._own, "end", _BY_TIMEOUT)
+
+    def _deadline(self, body: Body, timeout: Timeout, total: float | None) -> Deadline:
+        end = self._given_end()
+        if total == _BY_TIMEOUT and end == _BY_TIMEOUT:
+            return Deadline(timeout, self._total(timeout), once_sent=hasattr(body, "read"))
+        left = None if end in (None, _BY_TIMEOUT) else max(0.0, end - time.monotonic())
+        given = [one for one in (left, total) if one not in (None, _BY_TIMEOUT)]
+        return Deadline(timeout, min(given, default=None))
+
+    def _total(self, timeout: Timeout) -> float | None:
+        """Seconds for a whole call of which each step may take `timeout`."""
+        if timeout is None:
+            return None
+        own = timeout if self.httptimeout is None else min(timeout, self.httptimeout)
+        return timeout + (TOTAL - 1) * own
 
     def _open(self) -> _Channel:
         with self._lock:
@@ -572,6 +678,10 @@ class OneP_Request:
 OnePHTTP = OneP_Request
 
 
+def _end(total: float | None) -> float | None:
+    return None if total is None else time.monotonic() + max(0.0, total)
+
+
 def _sendable(channel: _Channel) -> dict[str, Any]:
     names = ("verify", "cert", "proxies")
     return {name: channel.settings[name] for name in names}
@@ -611,9 +721,11 @@ def pieces(raw: Any, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def _lost_answer(error: Exception) -> requests.exceptions.RequestException:
+def _lost_answer(
+    error: Exception, deadline: Deadline | None = None
+) -> requests.exceptions.RequestException:
     """Translate an error met while reading: the request did go out."""
-    translated = _translated(error)
+    translated = _translated(error, deadline)
     if request_went_out(translated):
         return translated
     return requests.exceptions.ConnectionError(str(translated))

@@ -4,22 +4,121 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
+import selectors
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 
-class Recorder:
+class Listener:
+    """A TCP server: each connection has a thread of its own, and none of them outlives it.
+
+    ``serve(conn)`` runs for each connection. An `OSError` there means that the other side hung
+    up; anything else fails the test when the server ends. A connection stays open until
+    ``serve`` closes it or the server ends. With a `context` it speaks TLS.
+    """
+
+    def __init__(self, serve, context=None):
+        self._serve = serve
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self.connection = {"host": "127.0.0.1", "port": self.port, "https": False}
+        self._bell, self._ringer = socket.socketpair()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._threads = []
+        self._sockets = []
+        self._failures = []
+
+    def __enter__(self):
+        self._accepting.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self._ringer.send(b"x")
+        self._accepting.join()  # nobody is accepted, and no thread is started, from here on
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
+        for one in (self._listener, self._bell, self._ringer, *self._sockets):
+            one.close()
+        left = [thread.name for thread in self._threads if thread.is_alive()]
+        if kind is None and self._failures:
+            raise self._failures[0]
+        assert kind or not left, f"threads that do not end: {left}"
+
+    def cut(self):
+        """End all connections there are."""
+        for one in list(self._sockets):
+            end(one)
+
+    def _accept(self):
+        while self._bell not in readable(self._listener, self._bell):
+            conn, _ = self._listener.accept()
+            self._sockets.append(conn)
+            thread = threading.Thread(target=self._run, args=(conn,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, conn):
+        try:
+            if self._context is not None:
+                conn = self._context.wrap_socket(
+                    conn, server_side=True, do_handshake_on_connect=False
+                )
+                self._sockets.append(conn)
+                conn.do_handshake()
+            self._serve(conn)
+        except OSError:
+            pass
+        except BaseException as error:
+            self._failures.append(error)
+
+
+def end(one, reset=False):
+    """End a connection for both sides, whoever is reading from it; it is still to be closed."""
+    with contextlib.suppress(OSError):
+        if reset:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.socket.shutdown(one, socket.SHUT_RDWR)  # over TLS as well without a word
+
+
+def readable(*sockets, timeout=None):
+    """Those that have something to read, or have ended."""
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        return [key.fileobj for key, _ in selector.select(timeout)]
+
+
+def tls_context(folder):
+    """A TLS context for a server, and the path of its certificate, made in a folder."""
+    certificate, key = Path(folder) / "cert.pem", Path(folder) / "key.pem"
+    subprocess.run(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout {key} -out {certificate}",
+        shell=True,
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, str(certificate)
+
+
+class Recorder(Listener):
     """An HTTP server that keeps what it is sent and answers as told.
 
     ``answer(request)`` gets ``(method, path, headers, body)`` and returns
     ``(status, headers, body)``; by default every RPC call gets the result ``R<id>``.
     """
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, context=None):
         self.requests = []
         self.connections = set()
         recorder = self
@@ -47,20 +146,13 @@ class Recorder:
             def log_message(self, *args):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.port = self._server.server_port
-        self.connection = {"host": "127.0.0.1", "port": self.port, "https": False}
+        def serve(conn):
+            try:
+                Handler(conn, conn.getpeername(), self)
+            finally:
+                end(conn)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(serve, context)
 
     def bodies(self):
         return [json.loads(body) for _, _, _, body in self.requests]
@@ -79,37 +171,26 @@ def saying(value, status=200, content_type="application/json"):
     return lambda _: (status, {"Content-Type": content_type}, body)
 
 
-class Socket:
+class Socket(Listener):
     """A bare TCP server: for each connection, reads a request and runs ``behave(conn)``."""
 
-    def __init__(self, behave):
-        self._behave = behave
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.connection = {"host": "127.0.0.1", "port": self.port, "https": False}
-        self._thread = threading.Thread(target=self._serve)
-        self._open = []
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for conn in self._open:
-            conn.close()
-        self._thread.join()
-
-    def _serve(self):
-        while True:
-            try:
-                conn, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(conn)
+    def __init__(self, behave, context=None):
+        def serve(conn):
             _read_request(conn)
-            self._behave(conn)
+            behave(conn)
+
+        super().__init__(serve, context)
+
+
+def dripping(head, piece, every=0.1):
+    """A behaviour: sends `head`, then `piece` every so many seconds, for ever."""
+
+    def behave(conn):
+        conn.sendall(head)
+        while not readable(conn, timeout=every):  # it is readable when it has ended
+            conn.sendall(piece)
+
+    return behave
 
 
 def _read_request(conn):
@@ -138,7 +219,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-class Proxy:
+class Proxy(Listener):
     """A TCP proxy in front of a port, through which the network misbehaves as told.
 
     Attributes of the network, each for connections made from then on and most of them
@@ -160,67 +241,42 @@ class Proxy:
         self.cut_request_after = None
         self.faults = 0
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
-        self.connection = {"host": "127.0.0.1", "port": self.port, "https": False}
-        self._open = set()
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._stopped = threading.Event()
+        super().__init__(self._forward)
 
-    def __enter__(self):
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
-        for thread in self._threads:
-            thread.join(10)
+    def __exit__(self, *error):
+        self._stopped.set()
+        super().__exit__(*error)
 
     def cut(self):
         """Cut all connections that are open."""
-        with self._lock:
-            for one in list(self._open):
-                self._end(one)
+        for one in list(self._sockets):
+            end(one, self.reset)
 
-    def _end(self, one):
-        if self.reset:
-            linger = struct.pack("ii", 1, 0)
+    def _forward(self, ours):
+        self.connections += 1
+        theirs = None
+        if not self.down:
             with contextlib.suppress(OSError):
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-        one.close()
-        self._open.discard(one)
-
-    def _accept(self):
-        while True:
-            try:
-                ours, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            if self.down:
-                self.faults += 1
-                self._end(ours)
-                continue
-            try:
                 theirs = socket.create_connection(("127.0.0.1", self.target), timeout=10)
-            except OSError:
-                self.faults += 1
-                self._end(ours)
-                continue
-            with self._lock:
-                self._open.update((ours, theirs))
-            for one, other, is_answer in ((ours, theirs, False), (theirs, ours, True)):
-                with contextlib.suppress(OSError):  # it may be cut by now
-                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                thread = threading.Thread(
-                    target=self._pump, args=(one, other, is_answer), daemon=True
-                )
-                self._threads.append(thread)
-                thread.start()
+        if theirs is None:
+            self.faults += 1
+            self._end(ours)
+            return
+        theirs.settimeout(None)
+        self._sockets.append(theirs)
+        for one in (ours, theirs):
+            with contextlib.suppress(OSError):  # it may be cut by now
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answers = threading.Thread(target=self._pump, args=(theirs, ours, True), daemon=True)
+        answers.start()
+        self._pump(ours, theirs, False)
+        answers.join()
+
+    def _end(self, *ends):
+        for one in ends:
+            end(one, self.reset)
+            one.close()
 
     def _pump(self, source, sink, is_answer):
         with contextlib.suppress(OSError, ValueError):
@@ -233,10 +289,10 @@ class Proxy:
                 if self.latency:
                     time.sleep(self.latency)
                     # What was sent right behind it arrives right behind it.
-                    while select.select([source], [], [], 0)[0] and (more := source.recv(65536)):
+                    while readable(source, timeout=0) and (more := source.recv(65536)):
                         piece += more
-                while self.hang:
-                    time.sleep(0.005)
+                while self.hang and not self._stopped.wait(0.005):
+                    pass
                 if is_answer and self.swallow:
                     self.faults += 1
                     break
@@ -245,9 +301,7 @@ class Proxy:
                 if last:
                     self.faults += 1
                     break
-        with self._lock:
-            for one in (source, sink):
-                self._end(one)
+        self._end(source, sink)
 
     def _measured(self, piece, is_answer):
         """As much of a piece as goes through before the next cut."""

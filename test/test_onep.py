@@ -6,13 +6,12 @@ import decimal
 import logging
 import os
 import shlex
-import ssl
 import subprocess
 import sys
 import threading
 
 import pytest
-from servers import Recorder, free_port
+from servers import Recorder, free_port, tls_context
 
 from pyonep import onep, onephttp
 from pyonep.exceptions import JsonRPCRequestException
@@ -343,21 +342,9 @@ def test_netrc_is_honoured(monkeypatch, tmp_path):
 @pytest.fixture
 def tls(tmp_path):
     """A recorder over TLS with a certificate of its own, and the path of that."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout {key} -out {certificate}",
-        shell=True,
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    recorder = Recorder()
-    recorder._server.socket = context.wrap_socket(recorder._server.socket, server_side=True)
-    recorder._server.handle_error = lambda *_: None  # handshakes that fail are the point
-    with recorder:
-        yield recorder, str(certificate)
+    context, certificate = tls_context(tmp_path)
+    with Recorder(context=context) as recorder:
+        yield recorder, certificate
 
 
 def test_tls_with_a_ca_bundle_of_the_environment(tls, monkeypatch):
