@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from . import client, datastore, latency, platform, provisioning
+from . import client, datastore, fairness, latency, platform, provisioning
 
 PARTS = {
     "client": client.run,
     "latency": latency.run,
     "platform": platform.run,
+    "fairness": fairness.run,
     "provisioning": provisioning.run,
     "datastore": datastore.run,
 }

@@ -158,7 +158,7 @@ class Rivals:
         return simplejson.loads(self.http.getresponse().read())[0]["result"]
 
     def _head(self, body, more=b""):
-        start = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
+        start = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode()
         return start + more + b"\r\n" + body
 
     def raw_socket(self):

@@ -40,7 +40,7 @@ class Load:
     """Keeps one request under way on each of some connections."""
 
     def __init__(self, port, connections, path="/onep:v1/rpc/process"):
-        self._head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        self._head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
         self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
         for one in self._sockets:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from . import keys
+from .budget import Budget
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid
 from .store import ROOT, Node
@@ -204,6 +205,7 @@ class Call:
     client: Node
     procedure: str
     caller: Caller
+    budget: Budget
 
     @property
     def permissions(self) -> Optional[Mapping[str, Any]]:

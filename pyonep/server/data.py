@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Callable, Optional
@@ -13,15 +13,19 @@ from starlette.responses import Response
 
 from . import access, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge, Unauthorized
-from .http import FORM, Request, hung_up, not_allowed, nothing, plain, whole
+from .http import FORM, Request, answered, hung_up, not_allowed, nothing, plain, whole
 from .platform import Platform
 from .store import Node
+from .turns import at_once
 from .waits import LONGEST_TIMEOUT, while_connected
 
 _STACKS = ("onep:v1", "api:v1")
 _SAFE = "-._~"
 # Points may be older and newer than an HTTP date can say: years 1 to 9999.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_799
+_AT_ONCE = 200  # values that one step takes
+
+Steps = Generator[None, None, Response]
 
 
 async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
@@ -33,8 +37,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
     if handler is None:
         return not_allowed(methods)
     request.body = await read()
-    answer = request.platform.work(handler, request)
-    response: Response = answer if isinstance(answer, Response) else await answer
+    response = await answered(request.platform, request.platform.work(handler, request))
     await request.platform.committed()
     return response
 
@@ -68,10 +71,12 @@ def _named(platform: Platform, client: Node, alias: str) -> Node | None:
     return node
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """``a=b&c=d`` in order; only the first ``=`` of a pair separates."""
-    pairs = []
-    for part in text.strip("&").split("&") if text.strip("&") else []:
+def _pairs(text: str) -> Generator[None, None, list[tuple[str, str]]]:
+    """``a=b&c=d`` in order, in steps; only the first ``=`` of a pair separates."""
+    pairs: list[tuple[str, str]] = []
+    for place, part in enumerate(text.strip("&").split("&") if text.strip("&") else []):
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
         name, equals, value = part.partition("=")
         if not equals:
             raise Malformed(f"a pair needs an equals sign: {part[:40]!r}")
@@ -104,25 +109,29 @@ def _prepared(platform: Platform, node: Node, value: str) -> flow.Input:
 # --- write, read, both -----------------------------------------------------
 
 
-def _write(request: Request) -> Response:
+def _write(request: Request) -> Steps:
     client = _caller(request)
-    _store(request, client)
+    yield from _store(request, client)
     return _values(request, client)
 
 
-def _store(request: Request, client: Node) -> None:
+def _store(request: Request, client: Node) -> Generator[None, None, None]:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
     platform = request.platform
     inputs = []
-    pairs = dict(_pairs(request.text()))
+    pairs = dict((yield from _pairs(request.text())))
     request.names = list(pairs)
-    for alias, value in pairs.items():
+    for place, (alias, value) in enumerate(pairs.items()):
         node = _named(platform, client, alias)
         if node is not None:
             inputs.append((node, _prepared(platform, node, value)))
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
     now = platform.now()
-    for node, given in inputs:
-        flow.feed(platform, node, given, now)
+    for place, (node, given) in enumerate(inputs):
+        yield from flow.feed(platform, node, given, now) or ()
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
 
 
 def _values(request: Request, client: Node) -> Response:
@@ -233,7 +242,7 @@ def _since(request: Request) -> int | None:
 async def _wait_alias(request: Request) -> Response:
     """The earlier form of the long poll."""
     client, alias = _caller(request), _one_alias(request)
-    timeout = _timeout(dict(_pairs(request.text())).get("timeout", ""))
+    timeout = _timeout(dict(at_once(_pairs(request.text()))).get("timeout", ""))
     found = await _next_point(request, client, alias, timeout, None)
     _caller(request)  # the key may have become invalid meanwhile
     if found:
@@ -244,26 +253,27 @@ async def _wait_alias(request: Request) -> Response:
 # --- record ----------------------------------------------------------------
 
 
-def _record(request: Request) -> Response:
+def _record(request: Request) -> Steps:
     client = _caller(request)
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
-    for name, value in _pairs(request.text()):
+    for name, value in (yield from _pairs(request.text())):
         if name == "alias":
             current = blocks.setdefault(value, [])
         elif current is None:
             raise Malformed("a timestamp before the first alias")
         else:
             current.append((_timestamp(name), value))
-    return _store_blocks(request, client, blocks)
+    return (yield from _store_blocks(request, client, blocks))
 
 
-def _record_one(request: Request) -> Response:
+def _record_one(request: Request) -> Steps:
     client = _caller(request)
     segments = request.segments
     assert segments is not None
-    points = [(_timestamp(name), value) for name, value in _pairs(request.text())]
-    return _store_blocks(request, client, {segments[3]: points})
+    pairs = yield from _pairs(request.text())
+    points = [(_timestamp(name), value) for name, value in pairs]
+    return (yield from _store_blocks(request, client, {segments[3]: points}))
 
 
 def _timestamp(text: str) -> float:
@@ -275,7 +285,7 @@ def _timestamp(text: str) -> float:
 
 def _store_blocks(
     request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
-) -> Response:
+) -> Steps:
     """Store points at given times; those less than a second apart are told, not stored."""
     platform = request.platform
     request.names = list(blocks)
@@ -283,14 +293,16 @@ def _store_blocks(
     for alias, points in blocks.items():
         node = _named(platform, client, alias)
         if node is not None:
-            inputs = [(time, _prepared(platform, node, value)) for time, value in points]
+            inputs = yield from _all_prepared(platform, node, points)
             prepared.append((alias, node, inputs))
     conflicts = []
     for alias, node, inputs in prepared:
-        clashing = _clashing(platform, node, [time for time, _ in inputs])
+        clashing = yield from _clashing(platform, node, [time for time, _ in inputs])
         for position, (time, given) in enumerate(inputs):
             if position not in clashing:
-                flow.feed(platform, node, given, int(time))
+                yield from flow.feed(platform, node, given, int(time)) or ()
+            if position % _AT_ONCE == _AT_ONCE - 1:
+                yield
         if clashing:
             times = ",".join(f"{inputs[position][0]:.15g}" for position in sorted(clashing))
             conflicts.append(_pair(alias, times))
@@ -299,7 +311,20 @@ def _store_blocks(
     return Response("&".join(conflicts), 409, {"Content-Type": FORM})
 
 
-def _clashing(platform: Platform, node: Node, times: list[float]) -> set[int]:
+def _all_prepared(
+    platform: Platform, node: Node, points: list[tuple[float, str]]
+) -> Generator[None, None, list[tuple[float, flow.Input]]]:
+    inputs = []
+    for time, value in points:
+        inputs.append((time, _prepared(platform, node, value)))
+        if len(inputs) % _AT_ONCE == 0:
+            yield
+    return inputs
+
+
+def _clashing(
+    platform: Platform, node: Node, times: list[float]
+) -> Generator[None, None, set[int]]:
     """Positions of the points that are not stored.
 
     Of two less than a second apart that is the first; of one that clashes with a
@@ -312,6 +337,8 @@ def _clashing(platform: Platform, node: Node, times: list[float]) -> set[int]:
     for position, time in enumerate(times):
         if platform.series.nth(node.id, int(time), int(time), 0) is not None:
             clashing.add(position)
+        if position % _AT_ONCE == _AT_ONCE - 1:
+            yield
     return clashing
 
 

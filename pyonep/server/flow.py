@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from . import access, rules, values
+from .budget import Budget
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
 from .store import EARLIEST, Node
@@ -36,6 +37,9 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "mod": operator.mod,
 }
 UNDELIVERED = "undelivered"
+_STEPS_AT_ONCE = 100
+
+Steps = Generator[None, None, None]
 
 
 class Input(NamedTuple):
@@ -68,19 +72,32 @@ def prepared(platform: Platform, node: Node, raw: Any) -> Input:
     return Input(value, "", False)
 
 
-def feed(platform: Platform, node: Node, given: Input, time: int) -> None:
+def cost(node: Node) -> int:
+    """Steps of work that a value of a resource takes."""
+    return 1 + len(node.description["preprocess"])
+
+
+def feed(
+    platform: Platform, node: Node, given: Input, time: int, budget: Budget | None = None
+) -> Steps | None:
     """Give a value to a resource and, as far as it is passed on, to its subscribers.
 
     A value passes each resource once, so that a cycle of subscriptions ends.
+
+    Returns:
+        The steps that pass it on; None when nobody subscribes.
     """
     passed_on = _take(platform, node, given, time)
-    if passed_on is not None:
-        spread(platform, node, passed_on, time)
+    if passed_on is None or not platform.resources.subscribers(node.rid):
+        return None
+    return spread(platform, node, passed_on, time, budget)
 
 
-def spread(platform: Platform, source: Node, value: Any, time: int) -> None:
-    """Give what a resource stored to its subscribers, theirs, and so on."""
-    seen = {source.id}
+def spread(
+    platform: Platform, source: Node, value: Any, time: int, budget: Budget | None = None
+) -> Steps:
+    """Give what a resource stored to its subscribers, theirs, and so on, in steps."""
+    seen, done = {source.id}, 0
     queue = deque([(source, value)])
     while queue:
         source, value = queue.popleft()
@@ -89,12 +106,20 @@ def spread(platform: Platform, source: Node, value: Any, time: int) -> None:
             if number in seen or node is None or not _may_subscribe(platform, node, source):
                 continue
             seen.add(number)
+            done += cost(node)
+            if done > _STEPS_AT_ONCE:
+                if budget is not None:
+                    budget.spend(done)
+                done = 0
+                yield
             try:
                 passed_on = _take(platform, node, prepared(platform, node, value), time)
             except Refused:
                 continue  # not good for this subscriber; the others still get it
             if passed_on is not None:
                 queue.append((node, passed_on))
+    if budget is not None:
+        budget.spend(done)
 
 
 def _may_subscribe(platform: Platform, node: Node, source: Node) -> bool:
@@ -142,20 +167,30 @@ def format_of(node: Node) -> str:
 # --- many values -----------------------------------------------------------
 
 
-def feed_many(platform: Platform, node: Node, entries: Sequence[tuple[int, Any]]) -> list[int]:
-    """Give a resource values with their times.
+def feed_many(
+    platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
+) -> Generator[None, None, list[int]]:
+    """Give a resource values with their times, in steps.
 
     Returns:
         The positions of those it refused; the others are stored.
     """
+    budget.spend(len(entries))
     if node.type == "dataport" and not _needs_care(platform, node):
         return _store_many(platform, node, entries)
-    refused = []
+    refused, steps = [], 0
     for position, (time, raw) in enumerate(entries):
         try:
-            feed(platform, node, prepared(platform, node, raw), time)
+            budget.work(cost(node) - 1)
+            given = prepared(platform, node, raw)
         except Refused:
             refused.append(position)
+            continue
+        yield from feed(platform, node, given, time, budget) or ()
+        steps += cost(node)
+        if steps > _STEPS_AT_ONCE:
+            steps = 0
+            yield
     return refused
 
 
@@ -194,13 +229,20 @@ def horizon(platform: Platform, node: Node) -> int | None:
 
 
 def retain(platform: Platform, node: Node) -> None:
-    """Remove the points that the retention of a series no longer keeps."""
+    """Remove the points that the retention of a series no longer keeps.
+
+    Where that takes long it is done bit by bit, later.
+    """
+    done = True
     count = node.description["retention"]["count"]
     if count != "infinity":
-        platform.series.keep_newest(node.id, int(count))
+        done = platform.series.keep_newest(node.id, int(count))
     oldest = horizon(platform, node)
     if oldest is not None:
-        platform.series.remove(node.id, high=oldest - 1)
+        done = platform.series.remove_some(node.id, high=oldest - 1) and done
+    if not done:
+        platform.overfull.add(node.id)
+        platform.remove_dropped()
 
 
 # --- preprocess ------------------------------------------------------------

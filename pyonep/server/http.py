@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cached_property
+from types import GeneratorType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -205,6 +206,17 @@ class Request:
         if offset is None or limit is None:
             raise errors.Malformed("offset and limit must be integers that are not negative")
         return offset, min(max(limit, 5), 1000)
+
+
+async def answered(platform: Platform, answer: Any) -> Response:
+    """What a handler returns: an answer, or what becomes one, in steps or by waiting."""
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, GeneratorType):
+        answer = await platform.finished(answer)
+        return await answered(platform, answer)
+    response: Response = await answer
+    return response
 
 
 # --- answers ---------------------------------------------------------------

@@ -37,8 +37,8 @@ def _int(text: str) -> int:
 
 
 # Made once: json.loads and json.dumps make them anew for every call with options.
-_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, parse_int=_int).decode
-_encode = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, parse_int=_int)
+to_text = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
 def decode(body: bytes, deepest: int) -> Any:
@@ -53,17 +53,27 @@ def decode(body: bytes, deepest: int) -> Any:
         NestedTooDeep: It is deeper than that.
     """
     try:
-        value = _decode(body.decode("utf-8"))
+        value = decoder.decode(body.decode("utf-8"))
     except RecursionError:
         raise NestedTooDeep from None
     except ValueError as error:
-        raise NotJson(f"the body is not JSON: {str(error)[:200]}") from None
+        raise not_json(error) from None
     if body.count(b"[") + body.count(b"{") > deepest:
-        _check_nesting(value, deepest)
+        check_nesting(value, deepest)
     return value
 
 
-def _check_nesting(value: Any, deepest: int) -> None:
+def not_json(error: ValueError) -> NotJson:
+    """The error for a body that cannot be read, from the one that the decoder had."""
+    return NotJson(f"the body is not JSON: {str(error)[:200]}")
+
+
+def check_nesting(value: Any, deepest: int) -> None:
+    """See that lists and objects are nested at most so deep.
+
+    Raises:
+        NestedTooDeep: They are not.
+    """
     level = [value]
     for _ in range(deepest):
         level = [
@@ -80,4 +90,4 @@ def _check_nesting(value: Any, deepest: int) -> None:
 
 def encode(value: Any) -> bytes:
     """Write the JSON of an answer, in ASCII."""
-    return _encode(value).encode("ascii")
+    return to_text(value).encode("ascii")

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from . import access, keys, limits, rules
+from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
 from .store import UNFINISHED, Node
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .platform import Platform
 
 _NODES_AT_ONCE = 200
-_POINTS_AT_ONCE = 20_000
+_POINTS_AT_ONCE = 5000
 
 
 # --- create, update --------------------------------------------------------
@@ -107,7 +107,9 @@ def drop(platform: Platform, node: Node) -> None:
 
 
 def remove_some(platform: Platform) -> bool:
-    """Remove a bit of what was dropped; return whether there was anything."""
+    """Remove a bit of what was dropped, or is kept no longer; whether there was anything."""
+    if _trim_one(platform):
+        return True
     node = platform.resources.dropped()
     if node is None:
         return False
@@ -124,13 +126,26 @@ def remove_some(platform: Platform) -> bool:
     return True
 
 
+def remove_points(platform: Platform, node: Node, low: int, high: int) -> Iterator[None]:
+    """Remove the points from `low` to `high`, in steps."""
+    while not platform.series.remove_some(node.id, low, high):
+        yield
+
+
+def _trim_one(platform: Platform) -> bool:
+    """Remove a bit of what a series has beyond its retention; whether there was such a one."""
+    if not platform.overfull:
+        return False
+    node = platform.resources.by_id(platform.overfull.pop())
+    if node is not None:
+        flow.retain(platform, node)
+    return True
+
+
 def _erase(platform: Platform, node: Node) -> bool:
     """Remove a resource, or some of its points when it has many."""
-    beyond = platform.series.nth(node.id, -(2**62), 2**62, _POINTS_AT_ONCE)
-    if beyond is not None:
-        platform.series.remove(node.id, high=beyond.time - 1)
+    if not platform.series.remove_some(node.id):
         return False
-    platform.series.remove(node.id)
     platform.series.forget(node.id)
     platform.timers.remove(node.id)
     platform.rights.remove_all(node.id)

@@ -11,6 +11,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import access, keys, lifecycle, procedures, rules
 from .access import Call, Caller
+from .budget import Budget
 from .descriptions import LIMITS, complete, is_key
 from .errors import Conflict, Malformed, NotKept
 from .settings import Settings
@@ -26,6 +27,7 @@ from .store import (
     Store,
     TimerStore,
 )
+from .turns import Turn
 from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Platform:
         self.fleet: FleetStore = store.fleet
         self.content: ContentStore = store.content
         self.database: Database = store.database
+        self.overfull: set[int] = set()  # series with more points than their retention keeps
         self.enabling: set[tuple[int, str]] = set()
         self.waits: Waits = Waits()
         self.rollbacks: int = 0
@@ -122,8 +125,20 @@ class Platform:
         """
         return access.authenticate(self, auth)
 
-    def call(self, caller: Caller, procedure: str, arguments: list[Any]) -> Any:
+    def call(
+        self,
+        caller: Caller,
+        procedure: str,
+        arguments: list[Any],
+        budget: Budget | None = None,
+    ) -> Any:
         """Call a procedure.
+
+        Args:
+            caller: Who calls.
+            procedure: Its name.
+            arguments: Its arguments.
+            budget: What is left to the request that the call is part of.
 
         Returns:
             The result; None when there is only a status; a `Waiter` or a generator when
@@ -135,16 +150,17 @@ class Platform:
             Refused: With the status.
         """
         self.ring_timers()
-        return self.work(self._call, caller, procedure, arguments)
+        budget = budget or Budget(self.settings)
+        return self.work(self._call, caller, procedure, arguments, budget)
 
-    def _call(self, caller: Caller, procedure: str, arguments: list[Any]) -> Any:
+    def _call(self, caller: Caller, procedure: str, arguments: list[Any], budget: Budget) -> Any:
         run = procedures.find(procedure, arguments)
         refused = access.ended(self, caller)
         if refused is not None:
             raise refused
         client = self.resources.by_id(caller.client)
         assert client is not None
-        return run(Call(self, client, procedure, caller), *arguments)
+        return run(Call(self, client, procedure, caller, budget), *arguments)
 
     async def finished(self, steps: Any) -> Any:
         """Carry a long procedure to its end, letting others run in between.
@@ -152,12 +168,14 @@ class Platform:
         Raises:
             NotKept: What it did so far is undone.
         """
-        rollbacks = self.rollbacks
+        rollbacks, turn = self.rollbacks, Turn()
         try:
             while True:
                 if (end := self.work(_step, steps)) is not None:
                     return end[0]
-                await self.committed(rollbacks)
+                if turn.is_over:
+                    await self.committed(rollbacks)
+                    await turn.pass_on()
         finally:
             self.work(steps.close)
 

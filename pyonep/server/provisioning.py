@@ -17,6 +17,7 @@ from .http import (
     JSON,
     Form,
     Request,
+    answered,
     done,
     listed,
     not_allowed,
@@ -72,7 +73,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Res
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
     answer = request.platform.work(handler, request, caller, *arguments)
-    response = answer if isinstance(answer, Response) else await answer
+    response = await answered(request.platform, answer)
     await request.platform.committed()
     return response
 

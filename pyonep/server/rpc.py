@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from types import GeneratorType
 from typing import Any, NamedTuple, Optional
 
-from . import calllog, jsontext
+from . import calllog, jsontext, pieces
 from .access import Caller
+from .budget import Budget
 from .errors import BadArguments, NotKept, Partly, Refused, Unauthorized
+from .pieces import Encoded
 from .platform import Platform
+from .turns import Turn, in_turns, no_collection
 from .waits import Hangup, HungUp, Waiter, while_connected
 
 log: logging.Logger = logging.getLogger(__name__)
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
+_FEW = 200  # answers
+_LITTLE = 8  # numbers or short texts, which every answer may have
 
 NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
 MISDIRECTED = 421  # as the status of HTTP
@@ -62,13 +68,16 @@ async def process(
     Raises:
         HungUp: The client did.
     """
-    try:
-        answers = await _answers(platform, _parsed(platform, body), hangup)
-    except _WholeError as error:
-        if calllog.is_on():
-            calllog.rpc_error(error.error)
-        return jsontext.encode({"error": error.error})
-    return jsontext.encode(answers) if answers else None
+    with ExitStack() as ending:
+        ending.enter_context(no_collection(len(body) > pieces.SMALL))
+        try:
+            request = await _parsed(platform, body)
+            answers = await _answers(platform, request, hangup, ending)
+        except _WholeError as error:
+            if calllog.is_on():
+                calllog.rpc_error(error.error)
+            return jsontext.encode({"error": error.error})
+        return await _written(answers) if answers else None
 
 
 def too_large(platform: Platform) -> bytes:
@@ -89,10 +98,10 @@ def misdirected(reason: str) -> bytes:
 # --- the envelope ----------------------------------------------------------
 
 
-def _parsed(platform: Platform, body: bytes) -> _Request:
+async def _parsed(platform: Platform, body: bytes) -> _Request:
     deepest = platform.settings.max_nesting
     try:
-        request = jsontext.decode(body, deepest)
+        request = await pieces.read(body, deepest)
     except jsontext.NestedTooDeep:
         message = f"lists and objects are nested more than {deepest} deep"
         raise _WholeError(BAD_REQUEST, message, "calls") from None
@@ -109,6 +118,17 @@ def _parsed(platform: Platform, body: bytes) -> _Request:
     for call in calls:
         _check_id(call.get("id"))
     return _Request(request.get("auth"), calls)
+
+
+def _is_long(answer: dict[str, Any]) -> bool:
+    return type(answer.get("result")) is Encoded or type(answer["status"]) is list
+
+
+async def _written(answers: list[dict[str, Any]]) -> bytes:
+    if len(answers) < _FEW and not any(map(_is_long, answers)):
+        return jsontext.encode(answers)
+    written = await in_turns(pieces.encoded(answers))
+    return "".join(written.parts).encode("ascii")
 
 
 def _check_id(number: Any) -> None:
@@ -132,16 +152,21 @@ class _Ran(NamedTuple):
 
 
 async def _answers(
-    platform: Platform, request: _Request, hangup: Optional[Hangup]
+    platform: Platform, request: _Request, hangup: Optional[Hangup], ending: ExitStack
 ) -> list[dict[str, Any]]:
     rollbacks = platform.rollbacks
     ran: list[_Ran] = []
     try:
         caller = platform.authenticate(request.auth)
+        budget, turn = Budget(platform.settings), Turn()
         for call in request.calls:
-            ran.append(await _run(platform, caller, call))
+            ran.append(await _run(platform, caller, call, budget))
+            if turn.is_over:
+                await turn.pass_on()
         await platform.committed(rollbacks)
-        await _settle(platform, ran, hangup)
+        if any(one.waiter is not None for one in ran):
+            ending.close()  # that may take minutes
+            await _settle(platform, ran, hangup)
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
     except HungUp:
@@ -166,7 +191,7 @@ async def _answers(
     ]
 
 
-async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> _Ran:
+async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget: Budget) -> _Ran:
     """Carry out one call."""
     procedure, arguments = call.get("procedure"), call.get("arguments", [])
     if not isinstance(procedure, str):
@@ -174,9 +199,11 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> _Ran
     if not isinstance(arguments, list):
         return _Ran(_failed(NOT_SUPPORTED, "arguments must be a list", "arguments"))
     try:
-        result = platform.call(caller, procedure, arguments)
+        result = platform.call(caller, procedure, arguments, budget)
         if type(result) is GeneratorType:
             result = await platform.finished(result)
+        if type(result) in (list, dict, str):
+            result = await _told(result, budget)
     except LookupError:
         return _Ran(_failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure")
     except BadArguments as error:
@@ -195,6 +222,17 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any]) -> _Ran
     return _Ran({"status": "ok"} if result is None else {"status": "ok", "result": result})
 
 
+async def _told(result: Any, budget: Budget) -> Any:
+    """A result as it goes into the answer: one that is long is written at once, in steps."""
+    weight = pieces.weight(result)
+    if weight > pieces.ITEMS:
+        result = await in_turns(pieces.encoded(result))
+        budget.tell(0, sum(map(len, result.parts)))
+    elif weight > _LITTLE:
+        budget.tell(0, weight * pieces.ITEM)
+    return result
+
+
 def _failed(code: int, message: str, context: str) -> dict[str, Any]:
     return {"status": "fail", "error": _error(code, message, context)}
 
@@ -209,11 +247,8 @@ def _refused(refused: Refused) -> _Ran:
 
 async def _settle(platform: Platform, ran: list[_Ran], hangup: Optional[Hangup]) -> None:
     """Wait, all at the same time, for those calls that wait."""
-    waiting = [one for one in ran if one.waiter is not None]
-    if waiting:
-        await while_connected(
-            hangup, asyncio.gather(*(_settle_one(platform, one) for one in waiting))
-        )
+    waiting = (_settle_one(platform, one) for one in ran if one.waiter is not None)
+    await while_connected(hangup, asyncio.gather(*waiting))
 
 
 async def _settle_one(platform: Platform, one: _Ran) -> None:

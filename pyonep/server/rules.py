@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import flow
 from .errors import invalid
 from .store import Node
+from .turns import at_once
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -67,7 +68,7 @@ def ring(platform: Platform, node: Node) -> None:
     time = platform.now()
     output = _emit(platform, node, kind != "count", time)
     if output is not None:
-        flow.spread(platform, node, output, time)
+        at_once(flow.spread(platform, node, output, time))
 
 
 # --- the rules -------------------------------------------------------------

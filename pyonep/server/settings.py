@@ -12,11 +12,19 @@ class Settings:
     """Limits and habits of a platform.
 
     Attributes:
-        max_request_bytes: Longest request body.
+        max_request_bytes: Longest body of an RPC request.
+        max_data_bytes: Longest body of a request to the HTTP Data Interface.
+        max_provision_bytes: Longest body of a provisioning request, but for content.
+        max_keyless_bytes: Longest body of a request that comes without a key that is good.
         max_nesting: How deep lists and objects of a request may be nested.
         max_calls: Calls in one request.
         max_points: Points in one ``record`` or ``recordbatch``, and values in one
             ``writegroup``.
+        max_answer_points: Points that the answer to one request has.
+        max_answer_bytes: Bytes that the answer to one RPC request has, roughly.
+        max_work: Steps of work that one RPC request causes: a value that is taken or
+            passed on, an operation of a ``preprocess``, a point that is looked for.
+        max_preprocess: Operations in one ``preprocess``.
         max_text: Characters in one value of format ``string``.
         requests_per_connection: Close a connection after so many requests, as the
             hosted service did after 100; None never does.
@@ -32,10 +40,17 @@ class Settings:
             request that names another host is refused.
     """
 
-    max_request_bytes: int = 32 * 1024 * 1024
+    max_request_bytes: int = 8 * 1024 * 1024
+    max_data_bytes: int = 4 * 1024 * 1024
+    max_provision_bytes: int = 8 * 1024 * 1024
+    max_keyless_bytes: int = 64 * 1024
     max_nesting: int = 64
     max_calls: int = 10_000
     max_points: int = 100_000
+    max_answer_points: int = 500_000
+    max_answer_bytes: int = 32 * 1024 * 1024
+    max_work: int = 1_000_000
+    max_preprocess: int = 100
     max_text: int = 1024 * 1024
     requests_per_connection: Optional[int] = None
     synchronous: str = "FULL"

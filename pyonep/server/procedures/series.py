@@ -3,55 +3,79 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from typing import Any, Optional
 
-from .. import flow, values
+from .. import access, flow, lifecycle, values
 from ..access import Call
 from ..errors import BadArguments, Partly, Refused, invalid
+from ..jsontext import to_text
+from ..pieces import Encoded
 from ..store import Node, Point
 from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
 
 INVALID = "invalid"
 _NEWEST = {"limit": 1}
+# What one step does: points or entries, characters of values, points looked for one by
+# one, points counted or passed over.
+_AT_ONCE = 1000
+_CHARACTERS = 256 * 1024
+_HOPS = 50
+_HOP = 20_000
 
 
 # --- writing ---------------------------------------------------------------
 
 
 @procedure
-def write(call: Call, resource: Any, value: Any, options: Any = None) -> None:
+def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
     """Write a value now."""
     node = call.series(call.own(resource))
-    flow.feed(call.platform, node, flow.prepared(call.platform, node, value), call.platform.now())
+    call.budget.work(flow.cost(node))
+    given = flow.prepared(call.platform, node, value)
+    return flow.feed(call.platform, node, given, call.platform.now(), call.budget)
 
 
 @procedure
-def writegroup(call: Call, entries: Any) -> None:
+def writegroup(call: Call, entries: Any) -> Any:
     """Write values under one timestamp: all, or none."""
     _limit(call, a_list(entries, "entries"))
+    return _write_group(call, entries)
+
+
+def _write_group(call: Call, entries: list[Any]) -> Generator[None, None, None]:
     inputs = []
-    for entry in entries:
+    for place, entry in enumerate(entries):
         if not isinstance(entry, list) or len(entry) != 2:
             raise BadArguments("each entry must be [resource, value]")
         node = call.series(call.own(entry[0]))
+        call.budget.work(flow.cost(node))
         inputs.append((node, flow.prepared(call.platform, node, entry[1])))
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
     now = call.platform.now()
-    for node, given in inputs:
-        flow.feed(call.platform, node, given, now)
+    for place, (node, given) in enumerate(inputs):
+        yield from flow.feed(call.platform, node, given, now, call.budget) or ()
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
 
 
 @procedure
-def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Optional[Partly]:
+def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Any:
     """Write points at given times; superseded by recordbatch."""
     return recordbatch(call, resource, entries)
 
 
 @procedure
-def recordbatch(call: Call, resource: Any, entries: Any) -> Optional[Partly]:
+def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
     """Write points at given times; the status lists those that were refused."""
     node = call.series(call.own(resource))
     _limit(call, a_list(entries, "entries"))
+    return _record(call, node, entries)
+
+
+def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None, Optional[Partly]]:
     now = call.platform.now()
     good, places, refused = [], [], []
     for place, entry in enumerate(entries):
@@ -63,7 +87,16 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Optional[Partly]:
         else:
             good.append((time if time > 0 else now + time, entry[1]))
             places.append(place)
-    refused += [places[index] for index in flow.feed_many(call.platform, node, good)]
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
+    for first in range(0, len(good), _AT_ONCE):
+        if first:
+            yield
+            if not access.in_tree(call.platform, node):
+                raise Refused("restricted", "the resource was dropped meanwhile")
+        some = good[first : first + _AT_ONCE]
+        some_refused = yield from flow.feed_many(call.platform, node, some, call.budget)
+        refused += [places[first + index] for index in some_refused]
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
     return None
@@ -79,34 +112,95 @@ def _limit(call: Call, entries: list[Any]) -> None:
 
 
 @procedure
-def read(call: Call, resource: Any, options: Any = None) -> list[list[Any]]:
+def read(call: Call, resource: Any, options: Any = None) -> Any:
     """Points of a series: ``[[time, value], ...]``."""
     node = call.series(call.readable(resource))
-    give = values.giver(flow.format_of(node))
-    return [
-        [time, give(text)] for time, text in _selected(call, node, an_object(options, "options"))
-    ]
-
-
-def _selected(call: Call, node: Node, options: dict[str, Any]) -> list[Point]:
-    series = call.platform.series
-    if _asks_for_newest(node, options):
-        newest = series.newest(node.id)
+    given = an_object(options, "options")
+    if _asks_for_newest(node, given):
+        newest = call.platform.series.newest(node.id)
         if newest is None or newest.time <= call.platform.now():
-            return [newest] if newest else []
+            return _given(node, [newest] if newest else [])
+    return _selected(call, node, given)
+
+
+def _selected(call: Call, node: Node, options: dict[str, Any]) -> Any:
     low, high = _window(call, node, options)
     limit, ascending = _limit_option(options), _ascending(options)
     selection = options.get("selection") or "all"
     if selection == "all":
-        return series.between(node.id, low, high, limit, ascending)
+        return _all(call, node, (low, high), limit, ascending)
     if selection == "givenwindow":
         start = math.ceil(seconds(options.get("starttime"), "starttime", 0))
-        points = _first_of_parts(call, node, (start, low, high), limit)
+        steps = _first_of_parts(call, node, (start, low, high), limit)
     elif selection == "autowindow":
-        points = _evenly_spaced(call, node, (low, high), limit)
+        steps = _evenly_spaced(call, node, (low, high), limit)
     else:
         raise invalid("selection must be all, givenwindow or autowindow")
-    return points if ascending else points[::-1]
+    return _chosen(node, steps, ascending)
+
+
+def _given(node: Node, points: list[Point]) -> list[list[Any]]:
+    give = values.giver(flow.format_of(node))
+    return [[time, give(text)] for time, text in points]
+
+
+def _chosen(
+    node: Node, steps: Generator[None, None, list[Point]], ascending: bool
+) -> Generator[None, None, list[list[Any]]]:
+    points = yield from steps
+    return _given(node, points if ascending else points[::-1])
+
+
+def _all(call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool) -> Any:
+    """All points of a window: at once when they are few, else written page by page."""
+    page, goes_on = _page(call, node, window, min(limit, _AT_ONCE), ascending)
+    if not goes_on or len(page) >= limit:
+        return _given(node, page)
+    return _pages(call, node, window, limit, ascending, page)
+
+
+def _page(
+    call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool
+) -> tuple[list[Point], bool]:
+    found = call.platform.series.page(node.id, *window, limit, ascending, _CHARACTERS)
+    call.budget.tell(len(found[0]), 0)
+    return found
+
+
+def _pages(
+    call: Call,
+    node: Node,
+    window: tuple[int, int],
+    limit: int,
+    ascending: bool,
+    page: list[Point],
+) -> Generator[None, None, Encoded]:
+    written, (low, high), goes_on = Encoded(), window, True
+    while True:
+        _add_page(call, node, page, written)
+        limit -= len(page)
+        if page:
+            last = page[-1][0]
+            low, high = (last + 1, high) if ascending else (low, last - 1)
+        if not goes_on or not limit:
+            written.parts.append("]")
+            return written
+        yield
+        if not access.in_tree(call.platform, node):
+            raise Refused("restricted", "the resource was dropped meanwhile")
+        page, goes_on = _page(call, node, (low, high), min(limit, _AT_ONCE), ascending)
+
+
+def _add_page(call: Call, node: Node, page: list[Point], written: Encoded) -> None:
+    """Write points as JSON; the text that is kept of a number is JSON already."""
+    if not page:
+        return
+    if flow.format_of(node) == "string":
+        text = to_text(page)[1:-1]
+    else:
+        text = ", ".join([f"[{time}, {value}]" for time, value in page])
+    call.budget.tell(0, len(text))
+    written.parts += [", " if written.parts else "[", text]
 
 
 def _asks_for_newest(node: Node, options: dict[str, Any]) -> bool:
@@ -141,7 +235,7 @@ def _ascending(options: dict[str, Any]) -> bool:
 
 def _first_of_parts(
     call: Call, node: Node, window: tuple[int, int, int], limit: int
-) -> list[Point]:
+) -> Generator[None, None, list[Point]]:
     """The first point of each of `limit` equal parts of the window, oldest first."""
     start, low, high = window
     length = high - start + 1
@@ -151,44 +245,94 @@ def _first_of_parts(
         found = call.platform.series.nth(node.id, position, high, 0)
         if found is None:
             break
-        points.append(found)
+        _add(call, points, found)
+        if len(points) % _HOPS == 0:
+            yield
         part = (found.time - start) * limit // length
         position = start - (-(part + 1) * length // limit)  # first second of the next part
     return points
 
 
-def _evenly_spaced(call: Call, node: Node, window: tuple[int, int], limit: int) -> list[Point]:
+def _add(call: Call, points: list[Point], found: Point) -> None:
+    call.budget.work(1)
+    call.budget.tell(1, len(found.value))
+    points.append(found)
+
+
+def _evenly_spaced(
+    call: Call, node: Node, window: tuple[int, int], limit: int
+) -> Generator[None, None, list[Point]]:
     """`limit` points evenly spaced by index, first and last included, oldest first."""
     series = call.platform.series
     low, high = window
-    count = series.count(node.id, low, high)
-    if count <= limit:
-        return series.between(node.id, low, high, limit, True)
-    if limit < 2:
-        return series.between(node.id, low, high, limit, False)
-    points: list[Point] = []
+    count = yield from _counted(call, node, low, high)
+    if count <= limit or limit < 2:
+        points = yield from _plainly(call, node, window, limit, count <= limit)
+        return points
+    points = []
     index, position = 0, low
     for part in range(limit):
         wanted = (part * (count - 1) + (limit - 1) // 2) // (limit - 1)
+        while wanted - index > _HOP:
+            found = series.nth(node.id, position, high, _HOP)
+            if found is None:
+                break
+            index, position = index + _HOP, found.time
+            yield
         found = series.nth(node.id, position, high, wanted - index)
         if found is None:
             break
-        points.append(found)
+        _add(call, points, found)
         index, position = wanted, found.time
+        if len(points) % _HOPS == 0 or wanted - index > _HOP // _HOPS:
+            yield
     return points
+
+
+def _plainly(
+    call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool
+) -> Generator[None, None, list[Point]]:
+    points: list[Point] = []
+    (low, high), goes_on = window, limit > 0
+    while goes_on:
+        page, goes_on = _page(call, node, (low, high), min(limit, _AT_ONCE), ascending)
+        points += page
+        limit -= len(page)
+        goes_on = goes_on and limit > 0
+        if page and ascending:
+            low = page[-1][0] + 1
+        elif page:
+            high = page[-1][0] - 1
+        yield
+    return points
+
+
+def _counted(call: Call, node: Node, low: int, high: int) -> Generator[None, None, int]:
+    """How many points there are in a window."""
+    series = call.platform.series
+    known = series.count_at_once(node.id, low, high)
+    if known is not None:
+        return known
+    count, position = 0, low
+    while True:
+        found = series.nth(node.id, position, high, _HOP)
+        if found is None:
+            return count + series.count(node.id, position, high)
+        count, position = count + _HOP, found.time
+        yield
 
 
 # --- flush, wait -----------------------------------------------------------
 
 
 @procedure
-def flush(call: Call, resource: Any, options: Any = None) -> None:
+def flush(call: Call, resource: Any, options: Any = None) -> Any:
     """Remove points, all or those strictly between two times."""
     node = call.series(call.own(resource))
     given = an_object(options, "options")
     newer = seconds(given.get("newerthan"), "newerthan", -(2**61))
     older = seconds(given.get("olderthan"), "olderthan", 2**61)
-    call.platform.series.remove(node.id, math.floor(newer) + 1, math.ceil(older) - 1)
+    return lifecycle.remove_points(call.platform, node, math.floor(newer) + 1, math.ceil(older) - 1)
 
 
 @procedure

@@ -17,6 +17,9 @@ from .schema import points, series
 
 _CACHED = 50_000
 _CHUNK = 500
+# Points, and characters of their values, that are removed at once.
+_FEW = 2000
+_FEW_CHARACTERS = 4 * 1024 * 1024
 
 _p = points.c
 _of = _p.series == bindparam("s")
@@ -44,6 +47,7 @@ _HOP = _pair.where(*_between).order_by(_p.time).limit(1).offset(bindparam("skip"
 _COUNT = select(func.count(), func.coalesce(func.sum(func.length(_p.value)), 0)).where(
     _of, *_between
 )
+_HOW_MANY = select(func.count()).where(_of, *_between)
 _KNOWN = select(_p.time, func.length(_p.value)).where(
     _of, _p.time.in_([bindparam(f"t{i}") for i in range(_CHUNK)])
 )
@@ -278,14 +282,35 @@ class SeriesStore:
             summary.newest = Point(*newest) if newest else None
         self._changed.add(resource)
 
-    def keep_newest(self, resource: int, count: int) -> None:
-        """Remove the oldest points, so that at most `count` stay."""
+    def remove_some(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> bool:
+        """Remove the oldest points from `low` to `high`, as many as can be removed quickly.
+
+        Returns:
+            Whether that was all of them.
+        """
+        beyond = self.nth(resource, low, high, self._few(resource))
+        self.remove(resource, low, high if beyond is None else beyond.time - 1)
+        return beyond is None
+
+    def _few(self, resource: int) -> int:
+        """How many points can be removed quickly: fewer when their values are long."""
+        summary = self._summary(resource)
+        return max(1, min(_FEW, _FEW_CHARACTERS * summary.count // max(1, summary.size)))
+
+    def keep_newest(self, resource: int, count: int) -> bool:
+        """Remove the oldest points, as many as can be quickly, until at most `count` stay.
+
+        Returns:
+            Whether at most `count` are left.
+        """
         surplus = self._summary(resource).count - count
-        if surplus > 0:
-            self._write_points()
-            last = self.nth(resource, EARLIEST, LATEST, surplus - 1)
-            if last is not None:
-                self.remove(resource, high=last.time)
+        if surplus <= 0:
+            return True
+        some = min(surplus, self._few(resource))
+        last = self.nth(resource, EARLIEST, LATEST, some - 1)
+        if last is not None:
+            self.remove(resource, high=last.time)
+        return some == surplus
 
     def forget(self, resource: int) -> None:
         """Remove what is known about a series whose points are gone."""
@@ -330,6 +355,25 @@ class SeriesStore:
         statement = _ASCENDING if ascending else _DESCENDING
         return self._db.all(statement, s=resource, low=low, high=high, n=min(limit, LATEST))
 
+    def page(
+        self, resource: int, low: int, high: int, limit: int, ascending: bool, size: int
+    ) -> tuple[list[Point], bool]:
+        """The same, but fewer when their values take more than `size` characters.
+
+        Returns:
+            The points, and whether there may be more of them.
+        """
+        self._write_points()
+        statement = _ASCENDING if ascending else _DESCENDING
+        rows = self._db.run(statement, s=resource, low=low, high=high, n=limit)
+        found: list[Point] = []
+        for row in rows:
+            found.append(row)
+            size -= len(row[1])
+            if size < 0:
+                return found, True
+        return found, len(found) == limit
+
     def nth(self, resource: int, low: int, high: int, index: int) -> Point | None:
         """The point number `index` (from 0, oldest first) from `low` to `high`."""
         self._write_points()
@@ -338,13 +382,20 @@ class SeriesStore:
 
     def count(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> int:
         """How many points there are from `low` to `high`."""
+        known = self.count_at_once(resource, low, high)
+        if known is not None:
+            return known
+        self._write_points()
+        return int(self._db.one(_HOW_MANY, s=resource, low=low, high=high)[0])
+
+    def count_at_once(self, resource: int, low: int, high: int) -> int | None:
+        """The same where it is known without counting, else None."""
         summary = self._summary(resource)
         if summary.newest is None:
             return 0
         if high >= summary.newest.time and low <= self.oldest(resource):
             return summary.count
-        self._write_points()
-        return int(self._db.one(_COUNT, s=resource, low=low, high=high)[0])
+        return None
 
     def size(self, resource: int) -> int:
         """Characters that the values of a series take."""
