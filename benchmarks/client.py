@@ -158,8 +158,8 @@ class Rivals:
         return simplejson.loads(self.http.getresponse().read())[0]["result"]
 
     def _head(self, body, more=b""):
-        start = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode()
-        return start + more + b"\r\n" + body
+        start = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        return start.encode() + more + b"\r\n" + body
 
     def raw_socket(self):
         self.socket.sendall(self._head(simplejson.dumps(body_of(0)).encode()))

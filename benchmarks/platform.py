@@ -230,7 +230,8 @@ def open_waits(table, port, speak, pid, number):
         body = request(speak.cik, ("wait", rid, {"timeout": 60_000}))
         one = socket.create_connection(("127.0.0.1", port))
         head = (
-            f"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+            "POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
         one.sendall(head.encode() + body)
         sockets.append(one)
