@@ -2,15 +2,31 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
+
+# Minutes that each test marked with `soak` may take, instead of the second or so of every day.
+SOAK = float(os.environ.get("PYONEP_TEST_SOAK") or 0)
+
+
+def fuzzed(examples):
+    """Settings for a test that hypothesis draws for: the same draws each time, or many new ones."""
+    return settings(
+        max_examples=int(examples * max(1, 60 * SOAK)),
+        derandomize=not SOAK,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 class Clock:

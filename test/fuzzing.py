@@ -56,6 +56,7 @@ class Ground:
             logger.addHandler(self._problems)
         self._calls.setLevel(logging.INFO)
         self.platform.start()
+        self._other = self.world()
         return self
 
     def __exit__(self, *_):
@@ -95,10 +96,10 @@ class Ground:
         check_rpc(answer)
         return answer
 
-    def serves(self, names):
-        """See whether others are served as before."""
+    def serves(self):
+        """See whether another client is served as before."""
         call = '{"id": 1, "procedure": "write", "arguments": [{"alias": "plain"}, 1]}'
-        assert self.rpc(call, names) == [{"id": 1, "status": "ok"}]
+        assert self.rpc(call, self._other) == [{"id": 1, "status": "ok"}]
 
 
 def _answers(conn, sent, is_complete):

@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 import pytest
-from fuzzing import Ground, corpus, filled
+from conftest import fuzzed
+from fuzzing import RPC, Ground, corpus, filled
+from fuzzvalues import (
+    ROUTES,
+    as_list,
+    broken,
+    call,
+    calls,
+    holes,
+    lists,
+    numbers,
+    objects,
+    requests,
+    resources_to_make,
+    texts,
+    values,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyonep.server import procedures
+
+AUTH = ("cik", "client_id", "resource_id", "token")
+SEVERAL = st.sampled_from(("read", "wait", "flush", "update", "usage", "info", "writegroup"))
 
 
 @pytest.fixture(scope="module")
@@ -12,14 +35,15 @@ def ground():
         yield ground
 
 
-@pytest.fixture(scope="module")
-def names(ground):
-    return ground.world()
-
-
 # --- what is kept ----------------------------------------------------------
 
 KEPT = dict(corpus())
+WHOLE = [(c["line"], c["headers"], c["body"]) for c in KEPT.values() if "line" in c]
+WHOLE += [
+    (f"POST {RPC}", [], f'{{"auth": {{"cik": "<<cik>>"}}, "calls": [{c["calls"]}]}}')
+    for c in KEPT.values()
+    if "calls" in c
+]
 
 
 @pytest.mark.parametrize("name", [name for name, case in KEPT.items() if "line" in case])
@@ -29,7 +53,7 @@ def test_kept_requests(ground, name):
     sent = filled((case["line"], case["headers"], case["body"]), names)
     ((status, headers, body), *_) = ground.send(sent)
     assert status == case.get("expect", status), (case["why"], status, headers, body)
-    ground.serves(names)
+    ground.serves()
 
 
 def outcome(answer):
@@ -55,11 +79,7 @@ def test_kept_calls(ground, name):
     else:
         answer = ground.rpc(case.get("calls") or case["rpc"], names, "rpc" in case)
     assert outcome(answer) == case["expect"], (case["why"], answer)
-    ground.serves(names)
-
-
-def call(procedure, arguments, number="1"):
-    return f'{{"id": {number}, "procedure": "{procedure}", "arguments": [{arguments}]}}'
+    ground.serves()
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1E400", "<<9*5000>>", "<<9*400>>.0"])
@@ -75,3 +95,93 @@ def test_a_number_that_overflows_lets_nothing_happen(ground, number):
         assert outcome(ground.rpc(f"{good}, {odd}, {good}", names)) == -1
     read = ground.rpc(call("read", '{"alias": "plain"}'), names)
     assert read == [{"id": 1, "status": "ok", "result": []}]
+
+
+# --- what is drawn ---------------------------------------------------------
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("procedure", procedures.names())
+@fuzzed(10)
+@given(data=st.data())
+def test_any_arguments(ground, procedure, data):
+    names = ground.world()
+    odd = data.draw(calls(st.just(procedure)))
+    ground.rpc(odd, names)
+    ground.serves()
+
+
+@pytest.mark.soak
+@fuzzed(60)
+@given(several=st.lists(calls(), min_size=2, max_size=6))
+def test_any_calls_in_a_row(ground, several):
+    names = ground.world()
+    ground.rpc(", ".join(several), names)
+    ground.serves()
+
+
+@pytest.mark.soak
+@fuzzed(60)
+@given(auth=values | objects(AUTH, holes | texts), rest=st.just("[]") | lists(values) | values)
+def test_any_envelope(ground, auth, rest):
+    names = ground.world()
+    for body in (f'{{"auth": {auth}, "calls": {rest}}}', rest):
+        ground.rpc(body, names, is_whole=True)
+    ground.serves()
+
+
+@pytest.mark.soak
+@fuzzed(150)
+@given(data=st.data())
+def test_any_description(ground, data):
+    """What was made is written, recorded, read, described and copied, and then polled."""
+    names = ground.world()
+    answer = ground.rpc(call("create", data.draw(resources_to_make())), names)
+    names["new"] = answer[0].get("result", "") if isinstance(answer, list) else ""
+    new = st.just('"<<new>>"')
+    ground.rpc(call("map", '"alias", "<<new>>", "new"'), names)
+    points = data.draw(lists(st.tuples(numbers, numbers | texts).map(as_list)))
+    ground.rpc(call("record", f'"<<new>>", {points}'), names)
+    for value in data.draw(st.lists(numbers | texts, min_size=1, max_size=3)):
+        ground.rpc(call("write", f'"<<new>>", {value}'), names)
+    ground.rpc(data.draw(calls(SEVERAL, new)), names)
+    more = [call(name, '"<<new>>"') for name in ("info", "read")]
+    ground.rpc(", ".join([*more, call("create", '"clone", {"rid": "<<new>>"}')]), names)
+    polled = [("X-Exosite-CIK", "<<cik>>"), ("Request-Timeout", "1"), ("If-Modified-Since", "0")]
+    ground.send(filled(("GET /onep:v1/stack/alias?new", polled, ""), names))
+    ground.serves()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("target", ROUTES)
+@fuzzed(10)
+@given(data=st.data())
+def test_any_request(ground, target, data):
+    names = ground.world()
+    ground.send(filled(data.draw(requests(st.just(target))), names))
+    ground.serves()
+
+
+@pytest.mark.soak
+@fuzzed(60)
+@given(data=st.data())
+def test_any_bytes(ground, data):
+    names = ground.world()
+    kept = data.draw(st.sampled_from(WHOLE) | requests(st.sampled_from(list(ROUTES))))
+    ground.send(data.draw(broken(filled(kept, names))), is_complete=False)
+    ground.serves()
+
+
+@pytest.mark.parametrize("target", [target for target in ROUTES if "GET" in ROUTES[target]])
+def test_head_is_get_without_a_body(ground, target):
+    names = ground.world()
+    for query in ("", "?download=true&id=blob&vendor=<<vendor>>&model=<<model>>", "?int"):
+        answers = []
+        for method in ("GET", "HEAD"):
+            headers = [("X-Exosite-CIK", "<<cik>>" if "alias" in target else "<<vcik>>")]
+            sent = filled((f"{method} {target}{query}", headers, ""), names)
+            ((status, headers, body),) = ground.send(sent)
+            headers.pop("date")
+            answers.append((status, headers))
+        assert answers[0] == answers[1]
+        assert body == b""
