@@ -10,11 +10,12 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
-def _test(session, *constraints):
+def _test(session, *constraints, options=None, env=None):
     session.install(".[cli,server]", "-r", "test/requirements.txt", *constraints)
     session.run("python", "-m", "pip", "list", "--disable-pip-version-check")
     session.chdir("test")  # where only the installed package can be imported
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
+    options = session.posargs if options is None else options
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *options, env=env)
 
 
 @nox.session(python=PYTHONS)
@@ -32,6 +33,14 @@ def oldest(session):
     with open(constraints, "w", encoding="utf-8") as file:
         file.writelines(line.replace(">=", "==") + "\n" for line in admitted)
     _test(session, "--constraint", constraints)
+
+
+@nox.session
+def soak(session):
+    """What draws its cases goes on with new ones, for some minutes: ``nox -s soak -- 60``."""
+    minutes, *more = session.posargs or ["10"]
+    options = ["-m", "soak", "-o", "timeout=0", *more]
+    _test(session, options=options, env={"PYONEP_TEST_SOAK": minutes})
 
 
 @nox.session

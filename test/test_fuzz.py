@@ -122,10 +122,14 @@ def test_any_calls_in_a_row(ground, several):
 
 @pytest.mark.soak
 @fuzzed(60)
-@given(auth=values | objects(AUTH, holes | texts), rest=st.just("[]") | lists(values) | values)
-def test_any_envelope(ground, auth, rest):
+@given(
+    auth=values | objects(AUTH, holes | texts),
+    rest=st.just("[]") | lists(values) | values,
+    noise=st.binary(max_size=300),
+)
+def test_any_envelope(ground, auth, rest, noise):
     names = ground.world()
-    for body in (f'{{"auth": {auth}, "calls": {rest}}}', rest):
+    for body in (f'{{"auth": {auth}, "calls": {rest}}}', rest, noise.decode("latin-1")):
         ground.rpc(body, names, is_whole=True)
     ground.serves()
 
