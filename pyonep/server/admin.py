@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import inspect
-from collections.abc import Awaitable
 from typing import Any, Callable, Optional
 
 from starlette.responses import JSONResponse, Response
@@ -17,14 +16,14 @@ from ..version import __version__
 from . import fleet
 from .errors import Malformed, Unauthorized
 from .fleet import VendorAccount
-from .http import Request, not_allowed
+from .http import Read, Request, not_allowed
 from .platform import Device, Platform
 
 HEALTH = "/health"
 KEY_HEADER = "X-Admin-Key"
 
 
-async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
+async def respond(request: Request, read: Read) -> Optional[Response]:
     """Answer a request of this front; None when the path is not one of its."""
     if request.scope["path"] == HEALTH:
         return _health(request) if request.method == "GET" else not_allowed(["GET"])
@@ -34,7 +33,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
     if request.method != "POST":
         return not_allowed(["POST"])
     _check_key(request)
-    request.body = await read()
+    request.body = await read(request.platform.settings.max_keyless_bytes)
     given = request.json()
     if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
         raise Malformed("the body must be an object of texts")

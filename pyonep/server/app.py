@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from typing import Any
+from typing import Any, Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -97,8 +97,7 @@ class App:
             return problem(500)
 
     async def _front(self, request: Request) -> Response:
-        async def read() -> bytes:
-            most = self.platform.settings.max_request_bytes
+        async def read(most: int) -> bytes:
             return await read_body(request.scope, request.receive, most)
 
         self.platform.ring_timers()
@@ -111,16 +110,25 @@ class App:
     async def _rpc(self, scope: Scope, receive: Receive) -> Response:
         if scope["method"] != "POST":
             return not_allowed(["POST"])
+        settings = self.platform.settings
         try:
-            body = await read_body(scope, receive, self.platform.settings.max_request_bytes)
-        except TooLarge:
+            body = await read_body(scope, receive, settings.max_request_bytes, self._check_start)
+        except (TooLarge, Unauthorized) as error:
             # The rest of the body is not read: the connection cannot go on.
-            answer: bytes | None = rpc.too_large(self.platform)
+            is_long = isinstance(error, TooLarge)
+            answer: bytes | None = rpc.too_large(self.platform) if is_long else rpc.unauthorized()
             return Response(answer, media_type=_JSON, headers={"Connection": "close"})
         answer = await rpc.process(self.platform, body, hung_up(receive))
         if answer is None:
             return Response(status_code=204, headers={"Content-Length": "0"})
         return Response(answer, headers={"Content-Type": _JSON})
+
+    def _check_start(self, start: bytes) -> bool:
+        """See who sends a long request before it is read; whether enough of it has come."""
+        if len(start) <= self.platform.settings.max_keyless_bytes:
+            return False
+        rpc.check_start(self.platform, start)
+        return True
 
     def _count(self, scope: Scope, response: Response) -> None:
         """Close a connection after so many requests."""
@@ -134,8 +142,16 @@ class App:
             self._served.popitem(last=False)
 
 
-async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, most: int, check: Callable[[bytes], bool] | None = None
+) -> bytes:
     """The whole body of a request.
+
+    Args:
+        scope: The request.
+        receive: Where its body comes from.
+        most: How long it may be, in bytes.
+        check: Looks at what has come so far, until it has seen enough.
 
     Raises:
         TooLarge: It has more than `most` bytes.
@@ -144,16 +160,15 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         announced = whole(value.decode("latin-1")) if name == b"content-length" else 0
         if announced is None or announced > most:
             raise TooLarge(f"a request has at most {most} bytes")
-    pieces: list[bytes] = []
-    length = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientDisconnect
-        piece: bytes = message.get("body", b"")
-        length += len(piece)
-        if length > most:
+        body += message.get("body", b"")
+        if len(body) > most:
             raise TooLarge(f"a request has at most {most} bytes")
-        pieces.append(piece)
+        if check is not None and check(bytes(body)):
+            check = None
         if not message.get("more_body"):
-            return b"".join(pieces)
+            return bytes(body)

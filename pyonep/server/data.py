@@ -13,7 +13,18 @@ from starlette.responses import Response
 
 from . import access, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge, Unauthorized
-from .http import FORM, Request, answered, hung_up, not_allowed, nothing, plain, whole
+from .http import (
+    FORM,
+    Read,
+    Request,
+    answered,
+    hung_up,
+    most_bytes,
+    not_allowed,
+    nothing,
+    plain,
+    whole,
+)
 from .platform import Platform
 from .store import Node
 from .turns import at_once
@@ -24,11 +35,12 @@ _SAFE = "-._~"
 # Points may be older and newer than an HTTP date can say: years 1 to 9999.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_799
 _AT_ONCE = 200  # values that one step takes
+_LONGEST_NAME = 1024
 
 Steps = Generator[None, None, Response]
 
 
-async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Optional[Response]:
+async def respond(request: Request, read: Read) -> Optional[Response]:
     """Answer a request of this interface; None when the path is not one of its."""
     methods = _find(request.segments)
     if methods is None:
@@ -36,7 +48,8 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Opt
     handler = methods.get(request.method)
     if handler is None:
         return not_allowed(methods)
-    request.body = await read()
+    most = request.platform.settings.max_data_bytes
+    request.body = await read(most_bytes(request, lambda: _caller(request), most))
     response = await answered(request.platform, request.platform.work(handler, request))
     await request.platform.committed()
     return response
@@ -71,15 +84,19 @@ def _named(platform: Platform, client: Node, alias: str) -> Node | None:
     return node
 
 
-def _pairs(text: str) -> Generator[None, None, list[tuple[str, str]]]:
+def _pairs(request: Request) -> Generator[None, None, list[tuple[str, str]]]:
     """``a=b&c=d`` in order, in steps; only the first ``=`` of a pair separates."""
     pairs: list[tuple[str, str]] = []
+    text, most = request.text(), request.platform.settings.max_data_text
+    longest = 3 * (most + _LONGEST_NAME)  # each byte may be written as %41
     for place, part in enumerate(text.strip("&").split("&") if text.strip("&") else []):
         if place % _AT_ONCE == _AT_ONCE - 1:
             yield
         name, equals, value = part.partition("=")
         if not equals:
             raise Malformed(f"a pair needs an equals sign: {part[:40]!r}")
+        if len(part) > longest:
+            raise TooLarge(f"a value has at most {most} bytes")
         pairs.append((_decoded(name), _decoded(value)))
     return pairs
 
@@ -119,7 +136,7 @@ def _store(request: Request, client: Node) -> Generator[None, None, None]:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
     platform = request.platform
     inputs = []
-    pairs = dict((yield from _pairs(request.text())))
+    pairs = dict((yield from _pairs(request)))
     request.names = list(pairs)
     for place, (alias, value) in enumerate(pairs.items()):
         node = _named(platform, client, alias)
@@ -242,7 +259,7 @@ def _since(request: Request) -> int | None:
 async def _wait_alias(request: Request) -> Response:
     """The earlier form of the long poll."""
     client, alias = _caller(request), _one_alias(request)
-    timeout = _timeout(dict(at_once(_pairs(request.text()))).get("timeout", ""))
+    timeout = _timeout(dict(at_once(_pairs(request))).get("timeout", ""))
     found = await _next_point(request, client, alias, timeout, None)
     _caller(request)  # the key may have become invalid meanwhile
     if found:
@@ -257,7 +274,7 @@ def _record(request: Request) -> Steps:
     client = _caller(request)
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
-    for name, value in (yield from _pairs(request.text())):
+    for name, value in (yield from _pairs(request)):
         if name == "alias":
             current = blocks.setdefault(value, [])
         elif current is None:
@@ -271,7 +288,7 @@ def _record_one(request: Request) -> Steps:
     client = _caller(request)
     segments = request.segments
     assert segments is not None
-    pairs = yield from _pairs(request.text())
+    pairs = yield from _pairs(request)
     points = [(_timestamp(name), value) for name, value in pairs]
     return (yield from _store_blocks(request, client, {segments[3]: points}))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 UNUSED, ORPHAN = "", "orphan"
 OPTIONS = ("noaliases", "nocomments", "nohistorical")
 LONGEST_META = 64 * 1024
+_AT_ONCE = 500  # serial numbers that one step adds
 
 _VENDOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
@@ -221,21 +222,53 @@ def existing(platform: Platform, model: Model, sn: str) -> Serial:
     return serial
 
 
-def add(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) -> None:
-    """Add serial numbers with their extras; of repeats the first counts. All or none."""
+def add(
+    platform: Platform, model: Model, entries: Sequence[tuple[str, str]]
+) -> Generator[None, None, None]:
+    """Add serial numbers with their extras, in steps; of repeats the first counts.
+
+    All or none: those of one step are taken out again when a later step finds one that
+    somebody else has added meanwhile.
+    """
     unique: dict[str, str] = {}
     for sn, extra in entries:
         unique.setdefault(sn, extra)
+    numbers = list(unique)
     promoted = []
-    if platform.fleet.ranges(model.id):
-        for sn in list(unique):
-            known = platform.fleet.serial(model.id, sn)
-            if known is not None and known.from_range:
-                promoted.append((known, unique.pop(sn)))
-    if not platform.fleet.add_serials(model.id, list(unique.items())):
-        raise Conflict("a serial number exists already; none was added")
-    for known, extra in promoted:
+    for first in range(0, len(numbers), _AT_ONCE):
+        for known in platform.fleet.serials(model.id, numbers[first : first + _AT_ONCE]):
+            if not known.from_range:
+                raise _exists()
+            promoted.append((known, unique.pop(known.sn)))
+        yield from _unless_few(numbers)
+    yield from _add_all(platform, model, list(unique.items()))
+    for place, (known, extra) in enumerate(promoted):
         platform.fleet.set_extra(known, extra)
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
+
+
+def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
+    """A pause, but not for a request that one step does."""
+    if len(numbers) > _AT_ONCE:
+        yield
+
+
+def _add_all(
+    platform: Platform, model: Model, entries: Sequence[tuple[str, str]]
+) -> Generator[None, None, None]:
+    for first in range(0, len(entries), _AT_ONCE):
+        if not platform.fleet.add_serials(model.id, entries[first : first + _AT_ONCE]):
+            for place, (sn, _) in enumerate(entries[:first]):
+                remove(platform, model, sn)
+                if place % _AT_ONCE == _AT_ONCE - 1:
+                    yield
+            raise _exists()
+        yield from _unless_few(entries)
+
+
+def _exists() -> Conflict:
+    return Conflict("a serial number exists already; none was added")
 
 
 def remove(platform: Platform, model: Model, sn: str) -> bool:
@@ -401,21 +434,22 @@ def parsed_range(given: Any) -> Range:
     return new
 
 
-def same(one: Range, other: Range) -> bool:
-    """Whether two ranges say the same."""
-    return one[1:] == other[1:]
-
-
-def overlap(one: Range, other: Range) -> bool:
-    """Whether two ranges have values in common."""
-    return one.format == other.format and one.first <= other.last and other.first <= one.last
+def any_overlap(ranges: Sequence[Range]) -> bool:
+    """Whether two of some ranges have values in common."""
+    ordered = sorted(ranges, key=lambda one: (one.format, one.first))
+    return any(
+        one.format == other.format and other.first <= one.last
+        for one, other in zip(ordered, ordered[1:])
+    )
 
 
 # --- groups ----------------------------------------------------------------
 
 
-def holders(platform: Platform, model: Model, type: str, member: str) -> set[int]:
-    """All groups that hold something, directly or through groups they hold."""
+def holders(
+    platform: Platform, model: Model, type: str, member: str
+) -> Generator[None, None, set[int]]:
+    """All groups that hold something, directly or through groups they hold; in steps."""
     now, found = platform.clock(), set()
     queue = [(type, member)]
     while queue:
@@ -423,10 +457,13 @@ def holders(platform: Platform, model: Model, type: str, member: str) -> set[int
             if number not in found:
                 found.add(number)
                 queue.append(("group", group))
+        if queue:
+            yield
     return found
 
 
-def may_use(platform: Platform, model: Model, sn: str, content: str) -> bool:
+def may_use(platform: Platform, model: Model, sn: str, content: str) -> Generator[None, None, bool]:
     """Whether some group holds both a serial number and a protected content."""
-    mine = holders(platform, model, "sn", sn)
-    return bool(mine & holders(platform, model, "content", content))
+    mine = yield from holders(platform, model, "sn", sn)
+    its = yield from holders(platform, model, "content", content)
+    return bool(mine & its)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterable, Sequence
 from functools import cached_property
 from types import GeneratorType
-from typing import Any, NamedTuple
+from typing import Any, Callable, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
 from . import errors, jsontext
+from .pieces import decoded
 from .platform import Platform
+from .turns import at_once
 from .waits import Hangup
 
 TEXT = "text/plain; charset=utf-8"
@@ -49,21 +51,35 @@ STATUS: dict[type[Exception], int] = {
 }
 DETAIL = "X-Error-Detail"
 _LONGEST_DETAIL = 300
+# A form that is read at once, and one field or row of those that are read in steps.
+_LONG_FORM, _MANY_FIELDS = 256 * 1024, 1000
+_PIECE = 8 * 1024  # characters of a form, and rows of CSV, that one step reads
+_ROWS = 500
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
 BEYOND = 10**18  # fits in 64 bits, also where something is added to it
 
 
-class Form(NamedTuple):
+class Form:
     """The fields of a body or a query, in order; ``x[]`` counts as ``x``."""
 
-    fields: list[tuple[str, str]]
+    def __init__(self) -> None:
+        self._values: dict[str, list[str]] = {}
+
+    def add(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Add fields that follow."""
+        for name, value in pairs:
+            name = name[:-2] if name.endswith("[]") else name
+            self._values.setdefault(name, []).append(value)
 
     def all(self, name: str) -> list[str]:
         """All values of a field, in order."""
-        return [value for field, value in self.fields if field == name]
+        return self._values.get(name, [])
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field."""
-        return next((value for field, value in self.fields if field == name), default)
+        return self._values.get(name, (default,))[0]
 
     def is_true(self, name: str) -> bool:
         """Whether a field is exactly ``true``."""
@@ -90,12 +106,34 @@ def whole(text: str) -> int | None:
 
 
 def parse_form(text: str) -> Form:
-    """Read fields as a form or a query writes them."""
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
-    except (UnicodeError, ValueError) as error:
-        raise errors.Malformed("the fields are not UTF-8") from error
-    return Form([(name[:-2] if name.endswith("[]") else name, value) for name, value in pairs])
+    """Read fields as a form or a query writes them, of which there are not many.
+
+    Raises:
+        TooLarge: There are many.
+    """
+    if len(text) > _LONG_FORM or text.count("&") > _MANY_FIELDS:
+        raise errors.TooLarge(f"at most {_MANY_FIELDS} fields and {_LONG_FORM} bytes here")
+    return at_once(form_steps(text))
+
+
+def form_steps(text: str) -> Steps[Form]:
+    """Read fields as a form or a query writes them, in steps."""
+    form, start = Form(), 0
+    while start < len(text):
+        end = len(text)
+        if end - start > _PIECE:
+            end = text.rfind("&", start, start + _PIECE)
+            end = text.find("&", start) if end < 0 else end
+            end = len(text) if end < 0 else end
+        if end - start > _LONG_FORM:
+            raise errors.TooLarge(f"a field has at most {_LONG_FORM} bytes")
+        try:
+            form.add(parse_qsl(text[start:end], keep_blank_values=True, errors="strict"))
+        except (UnicodeError, ValueError) as error:
+            raise errors.Malformed("the fields are not UTF-8") from error
+        start = end + 1
+        yield
+    return form
 
 
 def hung_up(receive: Receive) -> Hangup:
@@ -106,6 +144,18 @@ def hung_up(receive: Receive) -> Hangup:
             pass
 
     return hangup
+
+
+Read = Callable[[int], Awaitable[bytes]]  # reads a body of at most so many bytes
+
+
+def most_bytes(request: Request, check: Callable[[], object], most: int) -> int:
+    """How long a body may be: `most` when `check` finds no fault with the caller."""
+    try:
+        check()
+    except (errors.Problem, errors.Refused, errors.Unauthorized):
+        return min(most, request.platform.settings.max_keyless_bytes)
+    return most
 
 
 class Request:
@@ -174,12 +224,17 @@ class Request:
         """The fields of the body."""
         return parse_form(self.text())
 
-    def rows(self) -> list[tuple[int, list[str]]]:
-        """The rows of a CSV body with their line numbers; blank lines are skipped."""
-        reader = csv.reader(io.StringIO(self.text(), newline=""), strict=True)
+    def form_steps(self) -> Steps[Form]:
+        """The fields of the body, in steps."""
+        return form_steps(self.text())
+
+    def rows(self) -> Steps[list[tuple[int, list[str]]]]:
+        """The rows of a CSV body with their line numbers, in steps; blank lines are skipped."""
+        lines = _Lines(self.text())
+        reader = csv.reader(lines, strict=True)
         rows: list[tuple[int, list[str]]] = []
         while True:
-            line = reader.line_num + 1
+            line, lines.since = reader.line_num + 1, 0
             try:
                 row = next(reader)
             except StopIteration:
@@ -188,14 +243,29 @@ class Request:
                 raise errors.Malformed(f"line {line}: {error}") from error
             if row:
                 rows.append((line, row))
+            if line % _ROWS == 0:
+                yield
+
+    def json_steps(self) -> Steps[Any]:
+        """The JSON of the body, in steps."""
+        try:
+            return (yield from decoded(self.body, self.platform.settings.max_nesting))
+        except jsontext.NestedTooDeep:
+            raise self._too_deep() from None
+        except jsontext.NotJson as error:
+            raise errors.Malformed(str(error)) from None
+
+    def _too_deep(self) -> errors.Malformed:
+        return errors.Malformed(
+            f"the body is nested more than {self.platform.settings.max_nesting} deep"
+        )
 
     def json(self) -> Any:
         """The JSON of the body."""
-        deepest = self.platform.settings.max_nesting
         try:
-            return jsontext.decode(self.body, deepest)
+            return jsontext.decode(self.body, self.platform.settings.max_nesting)
         except jsontext.NestedTooDeep:
-            raise errors.Malformed(f"the body is nested more than {deepest} deep") from None
+            raise self._too_deep() from None
         except jsontext.NotJson as error:
             raise errors.Malformed(str(error)) from None
 
@@ -206,6 +276,24 @@ class Request:
         if offset is None or limit is None:
             raise errors.Malformed("offset and limit must be integers that are not negative")
         return offset, min(max(limit, 5), 1000)
+
+
+class _Lines:
+    """The lines of a text for the reader of CSV, which takes a row in one go."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.since = 0  # characters since the last row
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.since += len(line)
+        if self.since > _LONG_FORM:
+            raise errors.TooLarge(f"a row has at most {_LONG_FORM} bytes")
+        return line
 
 
 async def answered(platform: Platform, answer: Any) -> Response:

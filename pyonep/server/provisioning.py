@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Generator
-from typing import Any, Callable, NamedTuple, Optional, Union
+from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -16,10 +16,13 @@ from .http import (
     FORM,
     JSON,
     Form,
+    Read,
     Request,
+    Steps,
     answered,
     done,
     listed,
+    most_bytes,
     not_allowed,
     nothing,
     plain,
@@ -28,7 +31,7 @@ from .http import (
     whole,
 )
 from .platform import Platform
-from .store import PIECE, Content, Member, Model, Node, Serial, Vendor
+from .store import PIECE, Content, Member, Model, Node, Range, Serial, Vendor
 
 FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
 JSON_TYPES = ("application/javascript", "application/json")
@@ -47,7 +50,11 @@ class Management(NamedTuple):
         return self.vendor.id != self.owner.id
 
 
-Answer = Union[Response, Awaitable[Response]]
+_AT_ONCE = 50  # rows that one step changes
+
+S = TypeVar("S")
+T = TypeVar("T")
+Answer = Union[Response, Awaitable[Response], Steps[Response]]
 Handler = Callable[..., Answer]
 
 
@@ -58,7 +65,7 @@ class Route(NamedTuple):
     who: str
 
 
-async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
+async def respond(request: Request, read: Read) -> Response:
     """Answer a request below ``/provision/``; `read` reads its body."""
     found = _find(request.segments)
     if found is None:
@@ -68,7 +75,7 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Res
     if handler is None:
         return not_allowed(route.methods)
     if handler is not _upload:
-        request.body = await read()
+        request.body = await read(_most_bytes(request, route))
     caller = _caller(request, route)
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
@@ -76,6 +83,13 @@ async def respond(request: Request, read: Callable[[], Awaitable[bytes]]) -> Res
     response = await answered(request.platform, answer)
     await request.platform.committed()
     return response
+
+
+def _most_bytes(request: Request, route: Route) -> int:
+    settings = request.platform.settings
+    if route.who == "none":
+        return settings.max_keyless_bytes
+    return most_bytes(request, lambda: _caller(request, route), settings.max_provision_bytes)
 
 
 def _find(segments: list[str] | None) -> tuple[Route, list[str]] | None:
@@ -197,7 +211,7 @@ def _activate(request: Request, _: None) -> Response:
     return plain(fleet.activate(platform, model, sn, vendor, request.peer))
 
 
-def _download(request: Request, client: Node) -> Response:
+def _download(request: Request, client: Node) -> Steps[Response]:
     query = request.query
     vendor_name, model_name = query.need("vendor"), query.need("model")
     wants_info, name = query.is_true("info"), query.get("id")
@@ -212,9 +226,10 @@ def _download(request: Request, client: Node) -> Response:
     if not mine:
         raise Forbidden("the caller is no device of this model")
     if not name:
-        return listed([[c.name] for c in _usable(platform, model, mine[0].sn)])
+        usable = yield from _usable(platform, model, mine[0].sn)
+        return listed([[c.name] for c in usable])
     content = _content(platform, model, name)
-    _authorise(platform, model, mine[0].sn, content)
+    yield from _authorise(platform, model, mine[0].sn, content)
     if wants_info:
         return listed([_facts(content)])
     return _blob(request, content)
@@ -372,22 +387,33 @@ def _show_ranges(platform: Platform, model: Model) -> Response:
     return plain(json.dumps(shown), JSON)
 
 
-def _change_serials(request: Request, caller: Management, name: str) -> Response:
+def _change_serials(request: Request, caller: Management, name: str) -> Steps[Response]:
     if request.media_type in JSON_TYPES:
-        return _add_ranges(request, caller, name)
+        return (yield from _add_ranges(request, caller, name))
     if request.media_type == CSV_TYPE:
-        entries = [_entry(line, row) for line, row in request.rows()]
+        rows = yield from request.rows()
+        entries = yield from _each(rows, lambda row: _entry(*row))
     else:
         _need_type(request, FORM_TYPE, CSV_TYPE, *JSON_TYPES)
-        form = request.form()
+        form = yield from request.form_steps()
         if form.is_true("delete") or form.is_true("remove"):
-            return _remove_listed(request, caller, name, form)
+            return (yield from _remove_listed(request, caller, name, form))
         extra = fleet.remark(form.get("extra"), "extra")
-        entries = [(fleet.name(sn, "sn"), extra) for sn in form.all("sn")]
+        entries = yield from _each(form.all("sn"), lambda sn: (fleet.name(sn, "sn"), extra))
     if not entries:
         raise Malformed("no serial number given")
-    fleet.add(request.platform, _model(request, caller, name), entries)
+    yield from fleet.add(request.platform, _model(request, caller, name), entries)
     return done()
+
+
+def _each(given: Sequence[S], work: Callable[[S], T]) -> Steps[list[T]]:
+    """Do something with each, in steps."""
+    results = []
+    for one in given:
+        results.append(work(one))
+        if len(results) % _AT_ONCE == 0:
+            yield
+    return results
 
 
 def _entry(line: int, row: list[str]) -> tuple[str, str]:
@@ -400,57 +426,61 @@ def _entry(line: int, row: list[str]) -> tuple[str, str]:
         raise Malformed(f"line {line}: {error.detail}") from error
 
 
-def _remove_listed(request: Request, caller: Management, name: str, form: Form) -> Response:
+def _remove_listed(request: Request, caller: Management, name: str, form: Form) -> Steps[Response]:
     numbers = form.all("sn")
     if not numbers:
         raise Malformed("no serial number given")
     model = _model(request, caller, name)
-    found = [fleet.remove(request.platform, model, sn) for sn in numbers]
+    found = yield from _each(numbers, lambda sn: fleet.remove(request.platform, model, sn))
     if len(numbers) == 1 and not found[0]:
         raise NotFound("no such serial number")
     return done()
 
 
-def _remove_serials(request: Request, caller: Management, name: str) -> Response:
+def _remove_serials(request: Request, caller: Management, name: str) -> Steps[Response]:
     if not request.body:
         raise Malformed("say which serial numbers to remove")
     if request.media_type in JSON_TYPES:
-        return _remove_ranges(request, caller, name)
+        return (yield from _remove_ranges(request, caller, name))
     _need_type(request, CSV_TYPE, *JSON_TYPES)
-    rows = request.rows()
+    rows = yield from request.rows()
     if not rows:
         raise Malformed("no serial number given")
     model = _model(request, caller, name)
-    for _, row in rows:
-        fleet.remove(request.platform, model, row[0])
+    yield from _each(rows, lambda row: fleet.remove(request.platform, model, row[1][0]))
     return done()
 
 
-def _given_ranges(request: Request) -> list[Any]:
-    given = request.json()
+def _given_ranges(request: Request) -> Steps[list[Range]]:
+    given = yield from request.json_steps()
     ranges = given.get("ranges") if isinstance(given, dict) else None
     if not isinstance(ranges, list) or not ranges:
         raise Malformed("the body must be an object with a list of ranges")
-    return [fleet.parsed_range(one) for one in ranges]
+    most = request.platform.settings.max_ranges
+    if len(ranges) > most:
+        raise TooLarge(f"at most {most} ranges")
+    return (yield from _each(ranges, fleet.parsed_range))
 
 
-def _add_ranges(request: Request, caller: Management, name: str) -> Response:
-    new = _given_ranges(request)
+def _add_ranges(request: Request, caller: Management, name: str) -> Steps[Response]:
+    new = yield from _given_ranges(request)
     model = _model(request, caller, name)
     known = request.platform.fleet.ranges(model.id)
-    for position, one in enumerate(new):
-        if any(fleet.overlap(one, other) for other in [*known, *new[:position]]):
-            raise Conflict("a range overlaps another; none was added")
+    most = request.platform.settings.max_ranges
+    if len(known) + len(new) > most:
+        raise TooLarge(f"a model has at most {most} ranges")
+    if fleet.any_overlap([*known, *new]):
+        raise Conflict("a range overlaps another; none was added")
     for one in new:
         request.platform.fleet.add_range(model.id, one)
     return done()
 
 
-def _remove_ranges(request: Request, caller: Management, name: str) -> Response:
-    given = _given_ranges(request)
+def _remove_ranges(request: Request, caller: Management, name: str) -> Steps[Response]:
+    given = yield from _given_ranges(request)
     model = _model(request, caller, name)
-    known = request.platform.fleet.ranges(model.id)
-    found = [next((k for k in known if fleet.same(k, one)), None) for one in given]
+    known = {one[1:]: one for one in reversed(request.platform.fleet.ranges(model.id))}
+    found = [known.get(one[1:]) for one in given]
     if None in found:
         raise NotFound("no such range; none was removed")
     for one in found:
@@ -539,18 +569,22 @@ def _content(platform: Platform, model: Model, name: str) -> Content:
     return content
 
 
-def _usable(platform: Platform, model: Model, sn: str) -> list[Content]:
+def _usable(platform: Platform, model: Model, sn: str) -> Steps[list[Content]]:
     """Content that a serial number may use."""
-    mine = fleet.holders(platform, model, "sn", sn)
-    return [
-        content
-        for content in platform.content.all(model.id)
-        if not content.protected or mine & fleet.holders(platform, model, "content", content.name)
-    ]
+    mine = yield from fleet.holders(platform, model, "sn", sn)
+    found = []
+    for content in platform.content.all(model.id):
+        if content.protected:
+            its = yield from fleet.holders(platform, model, "content", content.name)
+            yield
+            if not mine & its:
+                continue
+        found.append(content)
+    return found
 
 
-def _authorise(platform: Platform, model: Model, sn: str, content: Content) -> None:
-    if content.protected and not fleet.may_use(platform, model, sn, content.name):
+def _authorise(platform: Platform, model: Model, sn: str, content: Content) -> Steps[None]:
+    if content.protected and not (yield from fleet.may_use(platform, model, sn, content.name)):
         raise Forbidden("the content is protected, and not for this serial number")
 
 
@@ -568,12 +602,13 @@ def _content_model(
         raise otherwise("no such vendor and model") from error
 
 
-def _contents(request: Request, caller: Management, name: str) -> Response:
+def _contents(request: Request, caller: Management, name: str) -> Steps[Response]:
     sn = request.query.get("sn")
     model = _content_model(request, caller, name, Malformed)
     if sn:
         _known_serial(request, model, sn)
-        return listed([[content.name] for content in _usable(request.platform, model, sn)])
+        usable = yield from _usable(request.platform, model, sn)
+        return listed([[content.name] for content in usable])
     return listed([[content.name] for content in request.platform.content.all(model.id)])
 
 
@@ -596,7 +631,9 @@ def _change_contents(request: Request, caller: Management, name: str) -> Respons
     return done()
 
 
-def _show_content(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _show_content(
+    request: Request, caller: Management, name: str, identifier: str
+) -> Steps[Response]:
     query, page = request.query, request.page()
     sn, download = query.get("sn"), query.is_true("download")
     missing = Forbidden if download else Malformed if sn else NotFound
@@ -609,7 +646,7 @@ def _show_content(request: Request, caller: Management, name: str, identifier: s
         _known_serial(request, model, sn)
     content = _content(platform, model, identifier)
     if sn:
-        _authorise(platform, model, sn, content)
+        yield from _authorise(platform, model, sn, content)
     if download:
         return _blob(request, content)
     flag = [] if sn else ["true" if content.protected else "false"]
@@ -760,27 +797,31 @@ def _members(request: Request, caller: Management, name: str, identifier: str) -
     return listed(platform.fleet.members(number, platform.clock(), type, member, offset, limit))
 
 
-def _change_members(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _change_members(
+    request: Request, caller: Management, name: str, identifier: str
+) -> Steps[Response]:
     _need_type(request, FORM_TYPE, CSV_TYPE)
     removing = False
     if request.media_type == CSV_TYPE:
-        wanted = [_member(line, row) for line, row in request.rows()]
+        rows = yield from request.rows()
+        wanted = yield from _each(rows, lambda row: _member(*row))
     else:
-        form = request.form()
+        form = yield from request.form_steps()
         removing = form.is_true("delete")
         rest = [form.get("expire"), form.get("meta")]
-        wanted = [_member(0, [form.get("type"), member, *rest]) for member in form.all("id")]
+        type = form.get("type")
+        wanted = yield from _each(form.all("id"), lambda one: _member(0, [type, one, *rest]))
     if not wanted:
         raise Malformed("no member given")
     model = _model(request, caller, name)
     number, _ = _group_of(request, model, identifier)
     if not removing and any((m.type, m.member) == ("group", identifier) for m in wanted):
         raise Malformed("a group cannot hold itself")
-    for member in wanted:
-        if removing:
-            request.platform.fleet.remove_member(number, member.type, member.member)
-        else:
-            request.platform.fleet.set_member(model.id, number, member)
+    change = request.platform.fleet
+    if removing:
+        yield from _each(wanted, lambda one: change.remove_member(number, one.type, one.member))
+    else:
+        yield from _each(wanted, lambda one: change.set_member(model.id, number, one))
     return done()
 
 
@@ -797,14 +838,17 @@ def _member(line: int, row: list[str]) -> Member:
     return Member(row[0], fleet.name(row[1], "id"), expire, meta)
 
 
-def _remove_members(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _remove_members(
+    request: Request, caller: Management, name: str, identifier: str
+) -> Steps[Response]:
     if not request.body:
         raise Malformed("say which members to remove")
     _need_type(request, CSV_TYPE)
-    wanted = [_member(line, row[:2]) for line, row in request.rows()]
+    rows = yield from request.rows()
+    wanted = yield from _each(rows, lambda row: _member(row[0], row[1][:2]))
     number, _ = _group_of(request, _model(request, caller, name), identifier)
-    for member in wanted:
-        request.platform.fleet.remove_member(number, member.type, member.member)
+    change = request.platform.fleet
+    yield from _each(wanted, lambda one: change.remove_member(number, one.type, one.member))
     return done()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from contextlib import ExitStack
 from types import GeneratorType
 from typing import Any, NamedTuple, Optional
@@ -26,6 +27,7 @@ log: logging.Logger = logging.getLogger(__name__)
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
 _FEW = 200  # answers
+_AUTH_FIRST = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"auth"[ \t\r\n]*:[ \t\r\n]*')
 _LITTLE = 8  # numbers or short texts, which every answer may have
 
 NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
@@ -85,6 +87,27 @@ def too_large(platform: Platform) -> bytes:
     limit = platform.settings.max_request_bytes
     message = f"a request has at most {limit} bytes"
     return jsontext.encode({"error": _error(BAD_REQUEST, message, "calls")})
+
+
+def unauthorized() -> bytes:
+    """The answer to a request whose key is not good."""
+    return jsontext.encode({"error": _error(UNAUTHORIZED, "Invalid", "auth")})
+
+
+def check_start(platform: Platform, start: bytes) -> None:
+    """See who sends a long request, as far as its beginning tells.
+
+    Raises:
+        Unauthorized: Nobody who may.
+    """
+    found = _AUTH_FIRST.match(start)
+    if found is None:
+        return
+    try:
+        auth, _ = jsontext.decoder.raw_decode(start[found.end() :].decode("utf-8", "ignore"))
+    except (ValueError, RecursionError):
+        return  # whoever reads all of it says what is wrong
+    platform.authenticate(auth)
 
 
 def misdirected(reason: str) -> bytes:

@@ -26,6 +26,7 @@ class Settings:
             passed on, an operation of a ``preprocess``, a point that is looked for.
         max_preprocess: Operations in one ``preprocess``.
         max_text: Characters in one value of format ``string``.
+        max_ranges: Ranges of serial numbers in one model.
         requests_per_connection: Close a connection after so many requests, as the
             hosted service did after 100; None never does.
         synchronous: SQLite's setting of that name.
@@ -52,6 +53,7 @@ class Settings:
     max_work: int = 1_000_000
     max_preprocess: int = 100
     max_text: int = 1024 * 1024
+    max_ranges: int = 1000
     requests_per_connection: Optional[int] = None
     synchronous: str = "FULL"
     max_content_bytes: int = 2 * 1024 * 1024 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -151,6 +151,10 @@ _SERIAL = select(
     _s.id, _s.model, _s.sn, _s.extra, _s.place, _s.client, _s.enabled_by, _s.from_range
 )
 _BY_SN = _SERIAL.where(_s.model == bindparam("m"), _s.sn == bindparam("sn"))
+_MANY = 500
+_BY_SNS = _SERIAL.where(
+    _s.model == bindparam("m"), _s.sn.in_([bindparam(f"sn{place}") for place in range(_MANY)])
+)
 _BY_CLIENT = _SERIAL.where(_s.client == bindparam("client"))
 _ADD_SERIAL = insert(serials).values(
     model=bindparam("m"),
@@ -405,6 +409,14 @@ class FleetStore:
         """A serial number that was added, or enabled from a range."""
         row = self._db.one(_BY_SN, m=model, sn=sn)
         return Serial(*row) if row else None
+
+    def serials(self, model: int, numbers: Sequence[str]) -> list[Serial]:
+        """Which of some serial numbers there are; a few hundred at most."""
+        if not numbers:
+            return []
+        padded = [*numbers, *[numbers[-1]] * (_MANY - len(numbers))]
+        names = {f"sn{place}": sn for place, sn in enumerate(padded)}
+        return [Serial(*row) for row in self._db.all(_BY_SNS, m=model, **names)]
 
     def serials_of(self, client: int) -> list[Serial]:
         """The serial numbers that lead to a client."""
