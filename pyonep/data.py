@@ -21,7 +21,7 @@ import requests.exceptions
 from . import credentials, onephttp, secretfile
 from .exceptions import OnePlatformException, ProvisionException, ProvisionTransportError
 from .provision import Provision, ProvisionResponse, transport_error
-from .redaction import redact, scrubbed
+from .redaction import scrubbed
 
 __all__ = ["DataInterface", "NewPoint", "RecordConflict"]
 
@@ -183,12 +183,7 @@ class DataInterface:
             fields.extend((str(timestamp), value) for timestamp, value in entries)
         response = self._call("POST", "/record", urlencode(fields), accept=(409,))
         if response.status == 409:
-            raise RecordConflict(
-                {
-                    alias: [float(one) for one in times.split(",")]
-                    for alias, times in _values(response).items()
-                }
-            )
+            raise RecordConflict(response.understood("list of conflicts", lambda: _times(response)))
 
     def wait(
         self, alias: str, timeout: int = 30_000, since: str | int | None = None
@@ -220,12 +215,13 @@ class DataInterface:
 
     def timestamp(self) -> int:
         """The platform's Unix time in seconds. ``GET /timestamp``."""
-        return int(self._call("GET", "/timestamp", base="").body)
+        response = self._call("GET", "/timestamp", base="")
+        return response.understood("time", lambda: int(response.body))
 
     def ip(self) -> tuple[str, int]:
         """The platform's address and port. ``GET /ip``."""
-        *address, high, low = str(self._call("GET", "/ip", base="").body).split(",")
-        return ".".join(address), int(high) * 256 + int(low)
+        response = self._call("GET", "/ip", base="")
+        return response.understood("address", lambda: _address(str(response.body)))
 
     # --- requests ---
 
@@ -249,13 +245,11 @@ class DataInterface:
         except requests.exceptions.RequestException as error:
             raise transport_error(error, self._cik) from scrubbed(error, self._cik)
         whole = self.onephttp.response(method, base + path, raw, content)
-        response = ProvisionResponse(onephttp.text_or_bytes(content), whole)
+        response = ProvisionResponse(onephttp.text_or_bytes(content), whole, (self._cik,))
         if not response.isok and response.status not in accept:
             reason = f": {response.detail}" if response.detail else ""
-            raise OnePlatformException(
-                redact(f"{int(response.status)} {response.reason}{reason}", self._cik),
-                code=int(response.status),
-            )
+            text = f"{int(response.status)} {response.reason}{reason}"
+            raise OnePlatformException(response.redacted(text), code=int(response.status))
         return response
 
 
@@ -267,6 +261,20 @@ def _values(response: ProvisionResponse) -> dict[str, str]:
     """``{name: value}`` of a form, wherever they stand in it."""
     pairs = (part.partition("=") for part in str(response.body).split("&") if part)
     return {unquote(name): unquote(value) for name, _, value in pairs}
+
+
+def _times(response: ProvisionResponse) -> dict[str, list[float]]:
+    """``{alias: [timestamp, ...]}`` of a form."""
+    return {
+        alias: [float(one) for one in times.split(",")]
+        for alias, times in _values(response).items()
+    }
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Address and port from the six numbers of a passive mode of FTP."""
+    *address, high, low = text.split(",")
+    return ".".join(address), int(high) * 256 + int(low)
 
 
 def _given_key(response: ProvisionResponse) -> str:

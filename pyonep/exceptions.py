@@ -127,7 +127,8 @@ class ProvisionException(OneException):
     """
 
     def __init__(self, provision_response: ProvisionResponse) -> None:
-        super().__init__(f"{int(provision_response.status)} {provision_response.reason}")
+        text = f"{int(provision_response.status)} {provision_response.reason}"
+        super().__init__(provision_response.redacted(text))
         self.response = provision_response
 
 

@@ -130,7 +130,7 @@ def decode(status: str, content: bytes, secrets: Sequence[str] = ()) -> Any:
         OnePlatformException: It is not JSON.
     """
     if not content and not status.startswith("HTTP 2"):
-        raise OnePlatformException(f"no answer but {status}")
+        raise OnePlatformException(f"no answer but {redact(status, *secrets)}")
     try:
         return json.loads(content.decode("utf-8")) if content else None
     except (ValueError, RecursionError) as error:

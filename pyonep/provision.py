@@ -21,7 +21,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import IO, Any, Optional, Union
+from typing import IO, Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote, urlencode
 
 import requests
@@ -30,6 +30,7 @@ import requests.exceptions
 from . import credentials, onephttp
 from .callforms import accepts_old_forms, without_port
 from .exceptions import (
+    OnePlatformException,
     ProvisionConnectionError,
     ProvisionException,
     ProvisionTimeout,
@@ -67,7 +68,9 @@ _ACCEPT = "text/plain, text/csv, application/x-www-form-urlencoded"
 _DETAIL = "X-Error-Detail"
 _PIECE = 64 * 1024
 _ATTEMPTS = 5
+_SHOWN = 120  # characters of an answer that an error shows
 
+T = TypeVar("T")
 Data = Union[str, bytes, IO[bytes]]
 
 
@@ -99,12 +102,16 @@ class ProvisionResponse(str):
 
     body: str | bytes
     response: requests.Response
+    _secrets: tuple[str, ...]  # that the request carried: an answer may repeat them
 
-    def __new__(cls, body: str | bytes, response: requests.Response) -> ProvisionResponse:
+    def __new__(
+        cls, body: str | bytes, response: requests.Response, secrets: tuple[str, ...] = ()
+    ) -> ProvisionResponse:
         """Make one from its body and the whole answer."""
         self = super().__new__(cls, body if isinstance(body, str) else "")
         self.body = body
         self.response = response
+        self._secrets = secrets
         return self
 
     def __bool__(self) -> bool:
@@ -136,15 +143,40 @@ class ProvisionResponse(str):
         return str(self.response.headers.get(_DETAIL, ""))
 
     def rows(self) -> list[list[str]]:
-        """The body of a list, parsed: ``[[column, ...], ...]``."""
-        text = self.content.decode("utf-8")
-        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        """The body of a list, parsed: ``[[column, ...], ...]``.
+
+        Raises:
+            OnePlatformException: It is no list.
+        """
+
+        def parse() -> list[list[str]]:
+            text = self.content.decode("utf-8")
+            return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+
+        return self.understood("list", parse)
 
     def __str__(self) -> str:
         return f"Status: {int(self.status)}, Reason: {self.reason}, Body: {self._shown()}"
 
     def __repr__(self) -> str:
-        return redact(self._shown())
+        return self.redacted(self._shown())
+
+    def redacted(self, text: object) -> str:
+        """A text for logs and errors, without the credentials of this call."""
+        return redact(text, *self._secrets)
+
+    def understood(self, what: str, read: Callable[[], T]) -> T:
+        """What `read` makes of the answer.
+
+        Raises:
+            OnePlatformException: It cannot: the answer is not `what` it should be.
+        """
+        try:
+            return read()
+        except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
+            shown = self.redacted(repr(self.content[:1000]))[:_SHOWN]
+            cause = scrubbed(error, *self._secrets)
+            raise OnePlatformException(f"the answer is no {what}: {shown}") from cause
 
     def _shown(self) -> str:
         return self.body if isinstance(self.body, str) else repr(self.body)
@@ -245,6 +277,8 @@ class Provision:
         extra_headers: Mapping[str, str] = MappingProxyType({}),
     ) -> ProvisionResponse:
         """Send what has no method here: the form in which other programs call it, to 0.13."""
+        if not path.startswith("/"):  # it would become a part of the host
+            raise ProvisionTransportError("not sent: a path begins with a slash")
         if method == "GET":
             path, data = (f"{path}?{data}" if data else path), None
         return self._send(method, path, key, data, by_cik=key_is_cik, headers=extra_headers)
@@ -273,7 +307,7 @@ class Provision:
             )
         except requests.exceptions.RequestException as error:
             raise transport_error(error, key) from scrubbed(error, key)
-        return self._answer(method, path, raw, content)
+        return self._answer(method, path, raw, content, key)
 
     def _headers(self, key: str, by_cik: bool | None) -> dict[str, str]:
         by_cik = self._manage_by_cik if by_cik is None else by_cik
@@ -283,11 +317,14 @@ class Provision:
             headers["X-Exosite-Vendor"] = self._shared_by
         return headers
 
-    def _answer(self, method: str, path: str, raw: Any, content: bytes) -> ProvisionResponse:
+    def _answer(
+        self, method: str, path: str, raw: Any, content: bytes, key: str
+    ) -> ProvisionResponse:
         whole = self.onephttp.response(method, path, raw, content)
-        response = ProvisionResponse(onephttp.text_or_bytes(content), whole)
+        response = ProvisionResponse(onephttp.text_or_bytes(content), whole, (key,))
         if self._verbose:
-            log.debug("%s %s: %d %s", method, redact(path), response.status, response.reason)
+            line = f"{method} {path}: {int(response.status)} {response.reason}"
+            log.debug("%s", response.redacted(line))
         if self._raise_api_exceptions and not response.isok:
             raise ProvisionException(response)
         return response
@@ -605,12 +642,16 @@ class Provision:
 
         Raises:
             ProvisionException: A status of 400 or more, whatever `raise_api_exceptions` says.
+            OnePlatformException: The answer is no list of ranges.
         """
         response = self._send("GET", _path("manage", "model", model, None, show="ranges"), key)
         if not response.isok:
             raise ProvisionException(response)
-        found = json.loads(response.content) if response.content else []
-        return list(found["ranges"] if isinstance(found, dict) else found)
+        found: Any = response.understood(
+            "list of ranges", lambda: json.loads(response.content or b"[]")
+        )
+        ranges: Any = found.get("ranges") if isinstance(found, dict) else found
+        return response.understood("list of ranges", lambda: list(ranges))
 
     def serialnumber_add_ranges(
         self, key: str, model: str, ranges: Sequence[dict[str, Any]]
@@ -712,7 +753,7 @@ class Provision:
         if raw.status == 416 and total == have:
             return self._downloaded(path, raw)
         if raw.status >= 400:
-            return self._answer("GET", path, raw, b"".join(onephttp.pieces(raw, _PIECE)))
+            return self._answer("GET", path, raw, b"".join(onephttp.pieces(raw, _PIECE)), cik)
         if raw.status != 206:  # the whole of it, whatever we have
             file.seek(0)
             file.truncate()

@@ -14,6 +14,8 @@ MASK = "<redacted>"
 # first characters stay, so that a log can still be read.
 _KEY = re.compile(r"(?<![0-9A-Fa-f])([0-9A-Fa-f]{4})[0-9A-Fa-f]{36,}")
 SECRET_FIELDS = frozenset({"cik", "token", "key"})
+# What the text of an OSError is made of; it does not look at `args`.
+_OF_OSERROR = ("strerror", "filename", "filename2")
 
 Error = TypeVar("Error", bound=BaseException)
 
@@ -32,17 +34,24 @@ def redact(text: object, *secrets: object) -> str:
     result = str(text)
     for secret in secrets:
         if isinstance(secret, str):
-            for form in _forms(str.strip(secret)):
+            for form in sorted(_forms(str.strip(secret)), key=len, reverse=True):
                 result = result.replace(form, MASK)
     return _KEY.sub(r"\1…", result)
 
 
 def _forms(secret: str) -> set[str]:
-    """How a secret looks in a text, in a repr, in JSON and in a URL."""
+    """How a secret looks in a text, in a repr, in JSON, in a URL and in bytes."""
     if secret.isascii() and secret.isalnum():
         return {secret}
-    quoted = {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted} - {""}
+    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    for write in (quote, quote_plus):
+        forms |= {write(secret, errors="replace"), write(secret, safe="", errors="replace")}
+    for encoding in ("latin-1", "utf-8"):
+        raw = secret.encode(encoding, "replace")
+        forms |= {raw.decode("latin-1"), repr(raw)[2:-1]}
+    # Which quotes a repr escapes depends on what stands around the secret.
+    plain = repr(secret)[1:-1].replace("\\'", "'")
+    return (forms | {plain, plain.replace("'", "\\'")}) - {""}
 
 
 def redacted(value: Any, *secrets: object) -> Any:
@@ -65,7 +74,8 @@ def scrubbed(error: Error, *secrets: object) -> Error:
     """
     for one in _chain(error):
         one.args = tuple(redacted(arg, *secrets) for arg in one.args)
-        for name, value in vars(one).items():
+        for name in {*vars(one), *(_OF_OSERROR if isinstance(one, OSError) else ())}:
+            value = getattr(one, name)
             if isinstance(value, (str, bytes)):
                 setattr(one, name, redacted(value, *secrets))
         if isinstance(one, (UnicodeEncodeError, UnicodeDecodeError)):
