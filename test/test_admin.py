@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 
 import pytest
 
@@ -41,20 +42,34 @@ def test_health_when_nothing_can_be_kept(tmp_path, caplog):
             status, _, body = raw.send(b"", path="/health", method="GET")
             return status, json.loads(body)["status"]
 
-        def limit(pages):
+        def forbid(writing):
             platform.run(
-                lambda inner: inner.database._driver.execute(f"PRAGMA max_page_count = {pages}")
+                lambda inner: inner.database._driver.execute(f"PRAGMA query_only = {writing}")
             )
 
-        limit(1)  # SQLite does not go below what there is
-        with pytest.raises(onep.OnePlatformException, match="fault of the platform"):
-            o.write(cik, rid, "x" * 500_000)
+        forbid(1)
+        for _ in range(3):
+            with pytest.raises(onep.OnePlatformException, match="fault of the platform"):
+                o.write(cik, rid, "x")
         assert health() == (503, "failing")
-        limit(1_000_000)
+        forbid(0)
+        probes_again(platform)
+        assert health() == (200, "ok")  # though nobody wrote
+        forbid(1)
+        probes_again(platform)
+        assert health() == (503, "failing")  # the same
+        forbid(0)
         assert o.write(cik, rid, "x" * 500_000) == (True, "ok")
         assert health() == (200, "ok")
         raw.http.close()
-    assert "commit failed" in caplog.text
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if "cannot be written to" in line]) == 2  # once each time
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def probes_again(platform):
+    """As if a second had passed since the last probe."""
+    platform.run(lambda inner: setattr(inner, "_probed", -math.inf))
 
 
 def test_a_device_with_a_key_of_its_own(raw, key, o):

@@ -176,13 +176,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _log_calls() -> None:
-    """Print a line for each call. The command line is an application: it may."""
+def _log(calls: bool) -> None:
+    """Print what goes wrong, and if wanted a line for each call.
+
+    The command line is an application: it may.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     log = logging.getLogger("pyonep.server")
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if calls else logging.WARNING)
 
 
 # --- serve -----------------------------------------------------------------
@@ -208,8 +211,7 @@ def _serve(options: argparse.Namespace) -> None:
             with nullcontext() if path is None else folder.announced(options.data, where):
                 server = _stoppable(Server(platform))
                 _greet(url, path, platform)
-                if not options.quiet:
-                    _log_calls()
+                _log(calls=not options.quiet)
                 asyncio.run(server.serve(sockets=[listener]))
         finally:
             store.close()
@@ -316,8 +318,7 @@ def _keys(device: Device, vendor: VendorAccount) -> dict[str, str]:
 def _run(options: argparse.Namespace) -> int:
     if not options.script.is_file():
         raise _Failure(f"there is no script {options.script}")
-    if options.log:
-        _log_calls()
+    _log(calls=options.log)
     with LocalPlatform() as platform:
         device = platform.device("device", options.cik)
         vendor = platform.vendor(options.vendor, options.vendor_cik, options.vendor_token)

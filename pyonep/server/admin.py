@@ -26,7 +26,7 @@ KEY_HEADER = "X-Admin-Key"
 async def respond(request: Request, read: Read) -> Optional[Response]:
     """Answer a request of this front; None when the path is not one of its."""
     if request.scope["path"] == HEALTH:
-        return _health(request) if request.method == "GET" else not_allowed(["GET"])
+        return await _health(request) if request.method == "GET" else not_allowed(["GET"])
     add = _ADDED.get("/".join(request.segments or ()))
     if add is None:
         return None
@@ -52,9 +52,9 @@ def _check_key(request: Request) -> None:
         raise Unauthorized
 
 
-def _health(request: Request) -> Response:
-    """200 as long as what is written is kept, 503 when it is not."""
-    fault = request.platform.fault
+async def _health(request: Request) -> Response:
+    """200 as long as what is written is kept, 503 when it is not: it is tried."""
+    fault = await request.platform.probe()
     state = {"status": "ok" if fault is None else "failing", "version": __version__}
     return JSONResponse(state, 200 if fault is None else 503)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from typing import Any, Callable
 
@@ -16,8 +15,6 @@ from .hosts import Hosts
 from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem, whole
 from .platform import Platform
 from .waits import HungUp
-
-log: logging.Logger = logging.getLogger(__name__)
 
 _JSON = "application/json; charset=utf-8"
 _MOST_CONNECTIONS = 10_000
@@ -91,9 +88,9 @@ class App:
             raise
         except NotKept:  # which is logged where it happens
             return problem(500)
-        except Exception:
+        except Exception as error:
             # What the request had changed is undone already; nobody else notices.
-            log.exception("fault while answering %s", request.method)
+            self.platform.report(error, f"answering {request.method}")
             return problem(500)
 
     async def _front(self, request: Request) -> Response:

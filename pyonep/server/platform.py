@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from .store import (
     RightsStore,
     SeriesStore,
     Store,
+    StoreError,
     TimerStore,
 )
 from .turns import Turn
@@ -37,6 +39,7 @@ T = TypeVar("T")
 
 _BREATH = 0.001  # seconds between bits of background work, for requests that came in meanwhile
 _PAUSE_AFTER_FAULT = 10.0
+_PROBE_EVERY = 1.0
 
 
 def _step(steps: Any) -> tuple[Any] | None:
@@ -89,7 +92,8 @@ class Platform:
         self.waits: Waits = Waits()
         self.rollbacks: int = 0
         self.admin_key: str = keys.new()
-        self.fault: Exception | None = None  # why the last change could not be kept
+        self.fault: str | None = None  # why the last change could not be kept
+        self._probed = -math.inf
         self._is_working = False
         self._afterwards: list[Callable[[], None]] = []
         self._asking: list[asyncio.Future[None]] = []
@@ -98,7 +102,10 @@ class Platform:
         self._timers_changed = True
         self._removing = False
         self._stopped = False
-        self._prepare()
+        try:
+            self._prepare()
+        except Exception as error:
+            raise StoreError(self.database.explained(error) or str(error)) from error
 
     def _prepare(self) -> None:
         self.is_new: bool = self.resources.by_id(ROOT) is None
@@ -251,8 +258,32 @@ class Platform:
         """Log a fault of work that nobody waits for."""
         try:
             yield
-        except Exception:
-            log.exception("fault while %s", what)
+        except Exception as error:
+            self.report(error, what)
+
+    def report(self, error: Exception, what: str) -> str | None:
+        """Log a fault: one of the disk in a sentence and once, any other with its traceback.
+
+        Returns:
+            The sentence; None for a fault of ours.
+        """
+        sentence = self.database.explained(error)
+        if sentence is None:
+            log.error("fault while %s", what, exc_info=error)
+        elif self.fault != sentence:
+            log.error("%s", sentence)
+            self.fault = sentence
+        return sentence
+
+    async def probe(self) -> str | None:
+        """Write something, at most once a second; why it could not be kept, or None."""
+        now = time.monotonic()
+        if now - self._probed >= _PROBE_EVERY:
+            self._probed = now
+            with suppress(NotKept), self.reported("looking whether all is well"):
+                self.work(self.database.probe, self.now())
+                await self.committed()
+        return self.fault
 
     # --- commits ---
 
@@ -290,13 +321,16 @@ class Platform:
 
     def commit(self) -> NotKept | None:
         """Commit, or roll back and return why."""
+        if not self.database.dirty:
+            return None
         try:
             self.database.commit()
         except Exception as error:
-            log.exception("commit failed; rolled back")
             self.rollback(error)
-            return NotKept(str(error))
-        self.fault = None
+            return NotKept(str(self.fault))
+        if self.fault is not None:
+            log.warning("what is written is kept again")
+            self.fault = None
         self.waits.deliver()
         if self.database.narrowed:
             self.database.narrowed = False
@@ -314,7 +348,8 @@ class Platform:
     def rollback(self, why: Exception) -> None:
         """Undo everything since the last commit, whoever did it: it cannot be kept."""
         self.rollbacks += 1
-        self.fault = why
+        self.report(why, "keeping what was written")
+        self.fault = self.database.explained(why) or f"nothing can be kept: {why}"
         with suppress(Exception):
             self.database.rollback()
         self.waits.forget()
@@ -322,7 +357,7 @@ class Platform:
         asking, self._asking = self._asking, []
         for future in asking:
             if not future.done():
-                future.set_exception(NotKept(str(why)))
+                future.set_exception(NotKept(self.fault))
 
     # --- timers ---
 
@@ -341,9 +376,12 @@ class Platform:
                 break
             try:
                 self.work(self._ring, found[0])
-            except Exception:
-                log.exception("fault in a timer; it is given up")
-                self.work(self.timers.remove, found[0])
+            except Exception as error:
+                self.report(error, "a timer ran out; it is given up")
+                with self.reported("giving a timer up"):
+                    self.work(self.timers.remove, found[0])
+                    continue
+                break
         self._next_due = self.timers.next_due()
 
     def _ring(self, number: int) -> None:

@@ -7,7 +7,6 @@ until their effects are durable, and writes the answers.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from contextlib import ExitStack
 from types import GeneratorType
@@ -21,8 +20,6 @@ from .pieces import Encoded
 from .platform import Platform
 from .turns import Turn, in_turns, no_collection
 from .waits import Hangup, HungUp, Waiter, while_connected
-
-log: logging.Logger = logging.getLogger(__name__)
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
@@ -196,7 +193,7 @@ async def _answers(
         raise
     except Exception as error:
         if not isinstance(error, NotKept):  # which is logged where it happens
-            log.exception("fault while answering a request")
+            platform.report(error, "answering a request")
         raise _WholeError(
             FAULT, "fault of the platform; calls may have been carried out"
         ) from error
@@ -235,8 +232,10 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget:
         return _refused(refused)
     except NotKept:
         raise
-    except Exception:
-        log.exception("fault in %s", procedure)
+    except Exception as error:
+        sentence = platform.report(error, f"carrying out {procedure}")
+        if sentence is not None:  # the disk, and no call will fare better
+            raise NotKept(sentence) from error
         return _Ran(_failed(FAULT, "fault of the platform; the call is undone", "procedure"))
     if type(result) is Waiter:
         return _Ran({}, "", result)

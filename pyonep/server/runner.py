@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import hosts
 from .app import App
+from .connection import Connection
 from .platform import Platform
 
+log: logging.Logger = logging.getLogger(__name__)
+
+_NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # How long requests that are under way may take when the server stops.
 _GRACE = 3  # seconds
+# How many connections the loop accepts in one go: it tries as often when no descriptor is left,
+# each time with a line in the log.
+_ACCEPTED_AT_ONCE = 100
+_BACKLOG = 2048
+_SAY_EVERY = 60.0  # seconds
 _ROUNDS = 5  # of the event loop, after which no accepted connection is left
-
-
-class _Protocol(HttpToolsProtocol):
-    """HTTP on one connection. ASGI tells only the path of a target: its host joins the headers."""
-
-    def on_headers_complete(self) -> None:
-        named = hosts.of_target(self.url)
-        if named is not None:
-            self.headers.append(named)
-        super().on_headers_complete()
 
 
 class Server(uvicorn.Server):
@@ -43,13 +42,16 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             lifespan="on",
+            log_level="error",  # a warning for each broken request would fill the log
             ws="none",
-            http=_Protocol,
+            http=Connection,
             loop="asyncio",
+            backlog=_ACCEPTED_AT_ONCE,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE,
         )
         super().__init__(config)
+        self._said = -_SAY_EVERY
         self._is_serving: bool = False
         self._is_told_to_stop: bool = False
 
@@ -58,6 +60,27 @@ class Server(uvicorn.Server):
         self._is_told_to_stop = True
         if self._is_serving:
             self.should_exit = True
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin to listen."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_loop_error)
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NOTHING_LEFT:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._said >= _SAY_EVERY:
+            self._said = loop.time()
+            log.error(
+                "no connection can be accepted, %d are open: %s; accepting goes on when some are "
+                "closed. `ulimit -n` says how many there may be",
+                len(self.server_state.connections),
+                error.strerror,
+            )
 
     async def main_loop(self) -> None:
         """Serve until told to stop; uvicorn would leave without a shutdown if told earlier."""
@@ -96,7 +119,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(_BACKLOG)
     except (OSError, OverflowError):
         listener.close()
         raise

@@ -41,14 +41,16 @@ async def while_connected(hangup: Hangup | None, waiting: Awaitable[T]) -> T:
         return await waiting
     result = asyncio.ensure_future(waiting)
     gone = asyncio.ensure_future(hangup())
+    both = (result, gone)
     try:
-        await asyncio.wait((result, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not result.done():
             raise HungUp
         return result.result()
     finally:
-        for task in (result, gone):
+        for task in both:
             task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
 
 class Arrival(NamedTuple):

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, NamedTuple
 
-from sqlalchemy import URL, ClauseElement, create_engine, event, insert, select
+from sqlalchemy import URL, ClauseElement, bindparam, create_engine, delete, event, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from . import schema
+from .condition import CHECKED_AT_ONCE, Condition, explain, require_sound
 
 
 class StoreError(Exception):
@@ -26,6 +28,13 @@ class StoreInUse(StoreError):
 # Of the unit that is open: whether it has a savepoint yet.
 _NO_UNIT, _UNSAVED, _SAVED = range(3)
 _UNIT = "unit"
+
+
+_OPEN = "open"  # in the table about while a process has the file open
+_ABOUT = select(schema.about.c.value).where(schema.about.c.name == bindparam("name"))
+_NOTE = upsert(schema.about).values(name=bindparam("name"), value=bindparam("value"))
+_NOTE = _NOTE.on_conflict_do_update(index_elements=["name"], set_={"value": _NOTE.excluded.value})
+_CLOSED = delete(schema.about).where(schema.about.c.name == bindparam("name"))
 
 
 class _Prepared(NamedTuple):
@@ -53,6 +62,7 @@ class Database:
             path = None
         else:
             _make_private(path)
+        self.condition: Condition = Condition(path)
         self._engine = create_engine(
             URL.create("sqlite", database=path),
             poolclass=StaticPool,
@@ -78,7 +88,7 @@ class Database:
             self._cursor: sqlite3.Cursor = driver.cursor()
             self._open.callback(self._cursor.close)
             self._driver = driver
-            self._create(path)
+            self._begin_life(path)
         except StoreError:
             self._open.close()
             raise
@@ -86,18 +96,52 @@ class Database:
             self._open.close()
             raise _explained(path, error) from error
 
-    def _create(self, path: str | None) -> None:
+    # --- opening and closing ---
+
+    def _begin_life(self, path: str | None) -> None:
+        was_closed = path is None or self._was_closed()
+        if not was_closed and os.path.getsize(str(path)) <= CHECKED_AT_ONCE:
+            require_sound(self._cursor)
         self._cursor.execute("BEGIN IMMEDIATE")
+        self._create(path)
+        self.run(_NOTE, name=_OPEN, value="1")
+        self._driver.commit()
+        self.condition.remember()
+        if not was_closed and os.path.getsize(str(path)) > CHECKED_AT_ONCE:
+            # While it is checked, what is new stays beside it.
+            self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+            self.condition.check_large()
+
+    def _was_closed(self) -> bool:
+        """Whether the last process that had the file open closed it."""
+        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
+        if not self._cursor.execute(tables).fetchone()[0]:
+            return True
+        return self.one(_ABOUT, name=_OPEN) is None
+
+    def _create(self, path: str | None) -> None:
         schema.metadata.create_all(self._connection)
-        found = self.one(select(schema.about.c.value).where(schema.about.c.name == "format"))
+        found = self.one(_ABOUT, name="format")
         if found is None:
-            self.run(insert(schema.about).values(name="format", value=str(schema.FORMAT)))
+            self.run(_NOTE, name="format", value=str(schema.FORMAT))
         elif int(found[0]) > schema.FORMAT:
             raise StoreError(
                 f"{path} was written by a newer release of pyonep "
                 f"(format {found[0]}, this one knows {schema.FORMAT}); upgrade pyonep"
             )
-        self._driver.commit()
+
+    def probe(self, now: int) -> None:
+        """Write something, so that a commit shows whether what is written is kept."""
+        self.condition.look_now()
+        self.change(_NOTE, name="probe", value=str(now))
+
+    def explained(self, error: BaseException) -> str | None:
+        """One sentence about an error of the engine; None for any other error."""
+        if isinstance(error, StoreError):
+            return str(error)
+        self.condition.note(error)
+        return self.condition.trouble or explain(self.condition.path, error)
 
     # --- statements ---
 
@@ -155,11 +199,22 @@ class Database:
             hook()
 
     def commit(self) -> None:
-        """Make everything since the last commit durable."""
-        if self.dirty:
-            self.write_out()
-            self._cursor.execute("COMMIT")
-            self.dirty = False
+        """Make everything since the last commit durable.
+
+        Raises:
+            StoreError: The file is damaged or gone; nothing is written to it.
+        """
+        if not self.dirty:
+            return
+        condition = self.condition
+        condition.look()
+        if condition.has_checked():
+            self._cursor.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+        if condition.trouble is not None:
+            raise StoreError(condition.trouble)
+        self.write_out()
+        self._cursor.execute("COMMIT")
+        self.dirty = False
 
     def rollback(self) -> None:
         """Forget everything since the last commit."""
@@ -249,9 +304,14 @@ class Database:
             self._savepoints = max(0, self._savepoints - 1)
 
     def close(self) -> None:
-        """Commit and close."""
-        self.commit()
-        self._open.close()
+        """Commit, note that the file was closed, and close it."""
+        self.condition.close()
+        try:
+            if self.condition.trouble is None:
+                self.change(_CLOSED, name=_OPEN)
+                self.commit()
+        finally:
+            self._open.close()
 
 
 _IN_MEMORY = (None, "", ":memory:")
@@ -287,15 +347,5 @@ def _settings(synchronous: str) -> Callable[[Any, Any], None]:
 
 
 def _explained(path: str | None, error: Exception) -> StoreError:
-    text = str(getattr(error, "orig", None) or error)
-    if "not a database" in text or "malformed" in text:
-        return StoreError(f"{path} is not a database of the local platform; name another file")
-    if "locked" in text:
-        return StoreInUse(
-            f"{path} is in use by another process; stop that one or name another file"
-        )
-    if "unable to open" in text:
-        return StoreError(
-            f"{path} cannot be opened; does its folder exist and may you write there?"
-        )
-    return StoreError(f"{path or 'the database'} cannot be used: {text}")
+    text = explain(path, error) or f"{path or 'the database'} cannot be used: {error}"
+    return StoreInUse(text) if "in use by" in text else StoreError(text)

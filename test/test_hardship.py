@@ -1,0 +1,306 @@
+"""The disk is full or damaged, files vanish, descriptors run out, clients never end a request."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from pyonep import OnepV1
+from pyonep.exceptions import OnePlatformException
+from pyonep.server import LocalPlatform, StoreError, connection
+from pyonep.server.store import database
+
+
+def settles(condition):
+    """Wait for what the other end does on its own; fail after ten seconds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def health(platform):
+    """What /health says, with a probe that is not older than this question."""
+    platform.run(lambda p: setattr(p, "_probed", -1e9))
+    try:
+        with urllib.request.urlopen(f"{platform.endpoint}/health", timeout=10) as answer:
+            return json.loads(answer.read())["status"]
+    except urllib.error.HTTPError as error:
+        with error:
+            assert error.code == 503
+            return json.loads(error.read())["status"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "data.sqlite")
+
+
+def filled(path):
+    """A file with a device that has a hundred points of 2,000 characters; its key and dataport."""
+    with LocalPlatform(path) as platform:
+        cik = platform.device().cik
+        o = OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "string"})[1]
+        assert o.recordbatch(cik, rid, [[n, "x" * 2000] for n in range(1, 101)])[0]
+    return cik, rid
+
+
+def left_open(path):
+    """Let the file look as a process that was killed leaves it."""
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("INSERT INTO about VALUES ('open', '1')")
+        file.commit()
+
+
+def damage(path):
+    """Overwrite pages in the middle of a file, those with points; return its new digest."""
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 4096 * 4)
+    return digest(path)
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+# --- damage ---
+
+
+def test_damage_is_found_at_the_start_after_an_unclean_stop(path):
+    filled(path)
+    left_open(path)
+    before = damage(path)
+    with pytest.raises(StoreError) as refused:
+        LocalPlatform(path).start()
+    assert path in str(refused.value) and "is damaged" in str(refused.value)
+    assert "copy from before" in str(refused.value)
+    assert digest(path) == before
+
+
+def test_after_a_clean_stop_nothing_is_checked(path, monkeypatch):
+    filled(path)
+    checked = []
+    monkeypatch.setattr(database, "require_sound", checked.append)
+    LocalPlatform(path).start().stop()
+    assert not checked
+    left_open(path)
+    LocalPlatform(path).start().stop()
+    assert checked
+
+
+def test_a_file_whose_beginning_was_overwritten(path):
+    filled(path)
+    with open(path, "r+b") as file:
+        file.write(b"not a database, is it?" * 100)
+    before = digest(path)
+    with pytest.raises(StoreError, match="not a database .* left as it is"):
+        LocalPlatform(path).start()
+    assert digest(path) == before
+
+
+def test_a_large_file_is_checked_while_it_is_in_use(path, monkeypatch):
+    cik, rid = filled(path)
+    left_open(path)
+    before = damage(path)
+    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
+    with LocalPlatform(path) as platform:
+        settles(lambda: health(platform) == "failing")
+        o = OnepV1(**platform.connection)
+        with pytest.raises(OnePlatformException) as refused:
+            o.write(cik, rid, "lost")
+        assert refused.value.code == 500
+        assert o.info(cik, rid, {"basic": True})[0]  # what can be read still is
+        assert digest(path) == before
+
+
+def test_a_large_file_that_is_sound_is_used_as_any_other(path, monkeypatch):
+    cik, rid = filled(path)
+    left_open(path)
+    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
+    with LocalPlatform(path) as platform:
+        o = OnepV1(**platform.connection)
+        settles(lambda: platform.run(has_checked))
+        assert o.write(cik, rid, "kept") == (True, "ok")
+        found = platform.run(
+            lambda p: p.database._cursor.execute("PRAGMA wal_autocheckpoint").fetchone()
+        )
+        assert found == (1000,)
+        assert health(platform) == "ok"
+
+
+def has_checked(inner):
+    check = inner.database.condition._check
+    return check is None or not check.is_alive()
+
+
+def test_damage_that_is_met_in_use_ends_writing(path, caplog):
+    cik, rid = filled(path)
+    damage(path)
+    with LocalPlatform(path) as platform:
+        o = OnepV1(**platform.connection)
+        other = platform.device().cik
+        for _ in range(2):
+            with pytest.raises(OnePlatformException):
+                o.read(cik, rid, {"limit": 1000, "starttime": 1})
+            with pytest.raises(OnePlatformException):
+                o.create(other, "dataport", {"format": "string"})
+            assert health(platform) == "failing"
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if "is damaged" in line]) == 1
+
+
+# --- a file that vanishes ---
+
+
+def test_a_file_that_is_deleted_while_it_is_open(path, caplog):
+    with LocalPlatform(path) as platform:
+        cik = platform.device().cik
+        o = OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "string"})[1]
+        aside = f"{path}.aside"
+        os.rename(path, aside)
+        assert health(platform) == "failing"
+        with pytest.raises(OnePlatformException):
+            o.write(cik, rid, "would be lost")
+        os.rename(aside, path)
+        assert health(platform) == "ok"
+        assert o.write(cik, rid, "kept") == (True, "ok")
+    assert "was deleted or replaced" in caplog.text
+    with LocalPlatform(path) as platform:
+        o = OnepV1(**platform.connection)
+        assert o.read(cik, rid)[1][0][1] == "kept"
+
+
+def test_a_file_that_is_replaced_by_another_is_not_written_to(path):
+    filled(f"{path}.other")
+    with LocalPlatform(path) as platform:
+        platform.device()
+        shutil.move(f"{path}.other", path)
+        before = digest(path)
+        assert health(platform) == "failing"
+    assert digest(path) == before
+
+
+# --- a disk that is full ---
+
+START = """
+import resource, sys
+from pyonep.server.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 4096, 20_000, 100_000])
+def test_a_start_where_nothing_can_be_written_is_a_sentence(tmp_path, room):
+    command = [sys.executable, "-c", START, str(room), "--data", str(tmp_path / "d"), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("pyonep.server: ") and str(tmp_path) in lines[-1]
+
+
+# --- descriptors ---
+
+FEW = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+from pyonep.server.__main__ import main
+sys.exit(main(["--memory", "--port", "0", "--quiet"]))
+"""
+
+
+def test_more_connections_than_descriptors():
+    process = subprocess.Popen(
+        [sys.executable, "-c", FEW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    endpoint = process.stdout.readline().split()[-1]
+    while "Ctrl-C" not in (line := process.stdout.readline()):
+        if " cik" in line:
+            cik = line.split()[1]
+    host, port = endpoint.rpartition("/")[2].split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+        time.sleep(1.5)  # long enough for it to try to accept a second time
+    o = OnepV1(endpoint)
+    assert o.info(cik, {"alias": ""}, {"basic": True})[0]
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    lines = log.strip().splitlines()
+    assert len(lines) == 1 and "no connection can be accepted" in lines[0]
+
+
+# --- requests that never end ---
+
+
+def answer_to(platform, *pieces):
+    """What comes back for bytes that are sent piece by piece, until the connection ends."""
+    with socket.create_connection((platform.host, platform.port), timeout=20) as conn:
+        with contextlib.suppress(OSError):  # it may end while we still send
+            for piece in pieces:
+                conn.sendall(piece)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := conn.recv(65536):
+                got += piece
+    return got
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nX: ", b"GET /", b"X", b"GET / HTTP/1.1\r\n"])
+def test_a_head_without_end(platform, o, cik, start):
+    piece = b"a: b\r\n" * 10_000 if start.endswith(b"\n") else b"a" * 60_000
+    got = answer_to(platform, start, *[piece] * 100)
+    assert got.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")) or not got
+    assert o.info(cik, {"alias": ""}, {"basic": True})[0]
+
+
+def test_a_head_of_some_length_is_taken(platform):
+    head = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: "
+    assert answer_to(platform, head, b"a" * 50_000, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HT"])
+def test_a_head_that_does_not_come(platform, monkeypatch, start):
+    monkeypatch.setattr(connection, "HEAD_WITHIN", 0.1)
+    assert answer_to(platform, start).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_second_head_that_does_not_come(platform, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_WITHIN", 0.1)
+    whole = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    got = answer_to(platform, whole, b"GET /time")
+    assert got.startswith(b"HTTP/1.1 200 ") and b"HTTP/1.1 408 " in got
+
+
+def test_waits_that_are_abandoned_leave_nothing(platform, o, cik, new_dataport):
+    port = new_dataport(o, cik, "integer")
+    before = platform.run(lambda p: len(p.waits))
+    calls = [{"id": n, "procedure": "wait", "arguments": [port, {}]} for n in range(1000)]
+    body = json.dumps({"auth": {"cik": cik}, "calls": calls}).encode()
+    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    connections = []
+    for _ in range(3):
+        connections.append(socket.create_connection((platform.host, platform.port)))
+        connections[-1].sendall(head % len(body) + body)
+    settles(lambda: platform.run(lambda p: len(p.waits)) == before + 3000)
+    for conn in connections:
+        conn.close()
+    settles(lambda: platform.run(lambda p: len(p.waits)) == before)
