@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 
 import pytest
 
@@ -60,6 +59,8 @@ def test_health_when_nothing_can_be_kept(tmp_path, caplog):
         assert health() == (503, "failing")  # the same
         forbid(0)
         assert o.write(cik, rid, "x" * 500_000) == (True, "ok")
+        assert health() == (503, "failing")  # a moment ago it was not
+        probes_again(platform)
         assert health() == (200, "ok")
         raw.http.close()
     said = [record.getMessage() for record in caplog.records]
@@ -68,8 +69,8 @@ def test_health_when_nothing_can_be_kept(tmp_path, caplog):
 
 
 def probes_again(platform):
-    """As if a second had passed since the last probe."""
-    platform.run(lambda inner: setattr(inner, "_probed", -math.inf))
+    """As if the last probe and the last failure were long ago."""
+    platform.run(lambda inner: vars(inner).update(_probed=-1e9, _failed=-1e9))
 
 
 def test_a_device_with_a_key_of_its_own(raw, key, o):

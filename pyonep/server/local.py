@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any, Callable, TypeVar
 
 from . import fleet
@@ -72,14 +73,13 @@ class LocalPlatform:
         """
         if self._thread is not None:
             return self
-        listener = listen(self.host, self.port)
-        try:
+        with ExitStack() as undo:
+            listener = undo.enter_context(listen(self.host, self.port))
             store = Store(self.path, self._settings.synchronous)
-        except BaseException:
-            listener.close()
-            raise
+            undo.callback(store.close)
+            self._platform = Platform(store, self._settings.called(self.host), self._clock)
+            undo.pop_all()
         self.port = listener.getsockname()[1]
-        self._platform = Platform(store, self._settings.called(self.host), self._clock)
         self._server = Server(self._platform)
         ready = threading.Event()
         self._thread = threading.Thread(

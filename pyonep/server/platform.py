@@ -40,6 +40,7 @@ T = TypeVar("T")
 _BREATH = 0.001  # seconds between bits of background work, for requests that came in meanwhile
 _PAUSE_AFTER_FAULT = 10.0
 _PROBE_EVERY = 1.0
+_CALM = 10.0  # seconds without a failure, after which all is well again
 
 
 def _step(steps: Any) -> tuple[Any] | None:
@@ -92,7 +93,10 @@ class Platform:
         self.waits: Waits = Waits()
         self.rollbacks: int = 0
         self.admin_key: str = keys.new()
-        self.fault: str | None = None  # why the last change could not be kept
+        # Why changes could not be kept; it stands until none failed for a while, since a small
+        # one may fit where a large one does not.
+        self.fault: str | None = None
+        self._failed = -math.inf
         self._probed = -math.inf
         self._is_working = False
         self._afterwards: list[Callable[[], None]] = []
@@ -270,9 +274,10 @@ class Platform:
         sentence = self.database.explained(error)
         if sentence is None:
             log.error("fault while %s", what, exc_info=error)
-        elif self.fault != sentence:
-            log.error("%s", sentence)
-            self.fault = sentence
+        else:
+            if self.fault != sentence:
+                log.error("%s", sentence)
+            self.fault, self._failed = sentence, time.monotonic()
         return sentence
 
     async def probe(self) -> str | None:
@@ -328,7 +333,7 @@ class Platform:
         except Exception as error:
             self.rollback(error)
             return NotKept(str(self.fault))
-        if self.fault is not None:
+        if self.fault is not None and time.monotonic() - self._failed >= _CALM:
             log.warning("what is written is kept again")
             self.fault = None
         self.waits.deliver()
@@ -348,8 +353,8 @@ class Platform:
     def rollback(self, why: Exception) -> None:
         """Undo everything since the last commit, whoever did it: it cannot be kept."""
         self.rollbacks += 1
-        self.report(why, "keeping what was written")
-        self.fault = self.database.explained(why) or f"nothing can be kept: {why}"
+        if self.report(why, "keeping what was written") is None:
+            self.fault, self._failed = f"nothing can be kept: {why}", time.monotonic()
         with suppress(Exception):
             self.database.rollback()
         self.waits.forget()
@@ -440,6 +445,7 @@ class Platform:
     def start(self) -> None:
         """Begin to run timers and background work in the running event loop."""
         self._stopped = False
+        self.database.begin_check()
         self._set_alarm()
         self.remove_dropped()
 

@@ -20,24 +20,22 @@ def explain(path: str | None, error: BaseException) -> str | None:
     if not isinstance(cause, (sqlite3.Error, sqlite3.Warning)):
         return None
     text, name = str(cause), path or "the database"
+    if is_damage(cause):
+        return _DAMAGED.format(name=name)
     for word, sentence in _SENTENCES:
         if word in text:
             return sentence.format(name=name)
-    return f"{name} cannot be used: {text}"
+    return f"{name} cannot be used: {text[:200]}"
 
 
+# What SQLite says of a damaged file; text that cannot be read is the end of a damaged page.
+_DAMAGE = ("malformed", "not a database", "Could not decode to UTF-8")
+_DAMAGED = (
+    "{name} is damaged, or not a database of the local platform. If it holds your devices, their "
+    "keys and their data: nothing more is written to it; put a copy from before in its place, or "
+    "save what can be read with `sqlite3 FILE .recover`. Else name another file"
+)
 _SENTENCES = (
-    (
-        "not a database",
-        "{name} is not a database of the local platform, or its beginning was overwritten; "
-        "it was left as it is: name another file, or put a copy of it from before in its place",
-    ),
-    (
-        "malformed",
-        "{name} is damaged. It holds the devices, their keys and their data, and nothing more is "
-        "written to it: put a copy from before in its place, or save what can be read with "
-        "`sqlite3 FILE .recover`",
-    ),
     (
         "full",
         "{name}: the disk is full, and nothing more can be kept; it goes on as soon as there is "
@@ -57,9 +55,7 @@ _SENTENCES = (
 def is_damage(error: BaseException) -> bool:
     """Whether an error of SQLite says that the file is damaged."""
     text = str(error)
-    return isinstance(error, sqlite3.DatabaseError) and (
-        "malformed" in text or "not a database" in text
-    )
+    return isinstance(error, sqlite3.DatabaseError) and any(word in text for word in _DAMAGE)
 
 
 class Condition:
@@ -114,7 +110,7 @@ class Condition:
         if self.trouble is None and is_damage(error):
             self.trouble = explain(self.path, error)
 
-    def check_large(self) -> None:
+    def begin_check(self) -> None:
         """Begin to check a large file, in a thread; the file itself must rest meanwhile."""
         self._check = threading.Thread(target=self._check_all, name="pyonep-check", daemon=True)
         self._check.start()

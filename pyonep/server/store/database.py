@@ -107,11 +107,15 @@ class Database:
         self.run(_NOTE, name=_OPEN, value="1")
         self._driver.commit()
         self.condition.remember()
-        if not was_closed and os.path.getsize(str(path)) > CHECKED_AT_ONCE:
-            # While it is checked, what is new stays beside it.
+        self._needs_check = not was_closed and os.path.getsize(str(path)) > CHECKED_AT_ONCE
+
+    def begin_check(self) -> None:
+        """Begin to check a large file that was not closed; what is new stays beside it."""
+        if self._needs_check:
+            self._needs_check = False
             self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-            self.condition.check_large()
+            self.condition.begin_check()
 
     def _was_closed(self) -> bool:
         """Whether the last process that had the file open closed it."""
