@@ -13,9 +13,9 @@ import time
 import warnings
 from bisect import insort
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from . import jsonrpc
 from .exceptions import SpoolError
@@ -32,7 +32,10 @@ class Point(NamedTuple):
         time: When it was written, or the time it was recorded under; Unix seconds.
         value: The value.
         live: Whether it is to be written under the platform's time.
-        sent: When a live value was sent without an answer; Unix seconds, None: never.
+        sent: Of a live value that was sent without an answer: when, in Unix seconds. Of one that
+            moves: the second under which it was sent without an answer. None: never.
+        moves: Whether it was to be written live and missed that moment: it goes to the second in
+            which it was written, or to the next that is free.
     """
 
     number: int
@@ -41,6 +44,11 @@ class Point(NamedTuple):
     value: Any
     live: bool = False
     sent: Optional[float] = None
+    moves: bool = False
+
+
+Seconds = tuple[int, int]  # the first and the last of some
+Skip = Callable[[Point], bool]
 
 
 class Buffer(Protocol):
@@ -48,6 +56,10 @@ class Buffer(Protocol):
 
     def __len__(self) -> int:
         """How many points wait."""
+        ...
+
+    def __contains__(self, number: object) -> bool:
+        """Whether a point still waits."""
         ...
 
     def put_live(self, alias: str, time: int, value: Any) -> bool:
@@ -66,32 +78,48 @@ class Buffer(Protocol):
         """The live values, those sent without an answer included, oldest first."""
         ...
 
-    def recorded(self, most: int) -> list[Point]:
-        """The oldest points with times of their own."""
+    def recorded(self, most: int, skip: Skip | None = None) -> list[Point]:
+        """The oldest points with times of their own, but for some."""
         ...
 
-    def sending(self, numbers: Iterable[int], now: float) -> None:
-        """Note that live values are being sent: from now on they may have arrived."""
+    def these(self, numbers: Iterable[int]) -> list[Point]:
+        """Those of some points that wait with times of their own."""
+        ...
+
+    def sending(self, numbers: Mapping[int, float]) -> None:
+        """Note that points are being sent, and what `Point.sent` is to be for each."""
+        ...
+
+    def unsent(self, numbers: Iterable[int]) -> None:
+        """Take that back: they were not carried out."""
         ...
 
     def to_recorded(self, numbers: Iterable[int]) -> None:
-        """Turn live values into points under their own time."""
+        """Live values missed their moment: they move to a time of their own."""
         ...
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Forget points: the platform has them, or never will."""
         ...
 
-    def oldest(self) -> Point | None:
-        """The point that has waited longest."""
+    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
+        """Note the seconds in which the platform may have values of an alias that were written."""
+        ...
+
+    def written(self) -> Mapping[str, Seconds]:
+        """For each alias the seconds in which the platform may have values that were written."""
+        ...
+
+    def oldest(self, skip: Skip | None = None) -> Point | None:
+        """The point that has waited longest, but for some."""
         ...
 
     def last(self) -> int:
         """Number of the point that was accepted last."""
         ...
 
-    def last_recorded(self) -> dict[str, int]:
-        """Number of the last point with a time of its own, by alias."""
+    def trouble(self) -> str | None:
+        """What keeps points from the disk now."""
         ...
 
     def close(self) -> None:
@@ -114,19 +142,19 @@ class MemoryBuffer:
         self._live: OrderedDict[int, Point] = OrderedDict()
         self._fresh: dict[str, int] = {}  # alias -> number of its live value not sent yet
         self._next = 0
+        self._written: dict[str, Seconds] = {}
 
     def __len__(self) -> int:
         return len(self._points) + len(self._live)
 
-    def _number(self) -> int:
-        self._next += 1
-        return self._next
+    def __contains__(self, number: object) -> bool:
+        return number in self._points or number in self._live
 
     def put_live(self, alias: str, time: int, value: Any) -> bool:
         replaced = self._fresh.pop(alias, None)
         if replaced is not None:
             del self._live[replaced]
-        number = self._number()
+        self._next = number = self._next + 1
         self._live[number] = Point(number, alias, time, value, True)
         self._fresh[alias] = number
         return replaced is not None
@@ -136,31 +164,52 @@ class MemoryBuffer:
 
     def put(self, alias: str, entries: Sequence[tuple[int, Any]]) -> None:
         for time_, value in entries:
-            number = self._number()
+            self._next = number = self._next + 1
             self._points[number] = Point(number, alias, time_, value)
             self._order.append(number)
 
     def live(self) -> list[Point]:
         return list(self._live.values())
 
-    def recorded(self, most: int) -> list[Point]:
-        return list(islice(self._in_order(), most))
+    def recorded(self, most: int, skip: Skip | None = None) -> list[Point]:
+        points = self._in_order()
+        if skip is not None:
+            points = (point for point in points if not skip(point))
+        return list(islice(points, most))
 
     def _in_order(self) -> Iterator[Point]:
         return (self._points[number] for number in self._order if number in self._points)
 
-    def sending(self, numbers: Iterable[int], now: float) -> None:
+    def these(self, numbers: Iterable[int]) -> list[Point]:
+        return [self._points[number] for number in numbers if number in self._points]
+
+    def sending(self, numbers: Mapping[int, float]) -> None:
+        for number, sent in numbers.items():
+            point = self._live.get(number)
+            if point is not None:
+                self._live[number] = point._replace(sent=sent)
+                self._forget_fresh(point)
+            elif number in self._points:
+                self._points[number] = self._points[number]._replace(sent=sent)
+
+    def unsent(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            point = self._live[number]
-            self._live[number] = point._replace(sent=now)
-            self._fresh.pop(point.alias, None)
+            point = self._live.get(number)
+            if point is None:
+                if number in self._points:
+                    self._points[number] = self._points[number]._replace(sent=None)
+            elif point.alias in self._fresh:  # there is a newer one by now
+                MemoryBuffer.to_recorded(self, [number])
+            else:
+                self._live[number] = point._replace(sent=None)
+                self._fresh[point.alias] = number
 
     def to_recorded(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             point = self._live.pop(number, None)
             if point is not None:
                 self._forget_fresh(point)
-                self._points[number] = point._replace(live=False, sent=None)
+                self._points[number] = point._replace(live=False, sent=None, moves=True)
                 insort(self._order, number)
 
     def remove(self, numbers: Iterable[int]) -> None:
@@ -176,15 +225,25 @@ class MemoryBuffer:
         if self._fresh.get(point.alias) == point.number:
             del self._fresh[point.alias]
 
-    def oldest(self) -> Point | None:
-        heads = [*islice(self._in_order(), 1), *islice(self._live.values(), 1)]
-        return min(heads, default=None)
+    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
+        for alias, (first, last) in seconds.items():
+            known = self._written.get(alias, (first, last))
+            self._written[alias] = (min(first, known[0]), max(last, known[1]))
+
+    def written(self) -> Mapping[str, Seconds]:
+        return self._written
+
+    def oldest(self, skip: Skip | None = None) -> Point | None:
+        live: Iterable[Point] = self._live.values()
+        if skip is not None:
+            live = (point for point in live if not skip(point))
+        return min([*self.recorded(1, skip), *islice(live, 1)], default=None)
 
     def last(self) -> int:
         return self._next
 
-    def last_recorded(self) -> dict[str, int]:
-        return {point.alias: point.number for point in self._in_order()}
+    def trouble(self) -> str | None:
+        return None
 
     def close(self) -> None:
         pass
@@ -202,15 +261,21 @@ CREATE TABLE IF NOT EXISTS points (
     live INTEGER NOT NULL,
     sent REAL
 );
-CREATE INDEX IF NOT EXISTS points_live ON points (alias) WHERE live = 1 AND sent IS NULL;
-CREATE INDEX IF NOT EXISTS points_kind ON points (live, number);
+CREATE TABLE IF NOT EXISTS written (
+    alias TEXT PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+);
 """
-_COLUMNS = "number, alias, time, value, live, sent"
-_FRESH = "live = 1 AND sent IS NULL AND alias = ?"
+_RECORDED, _LIVE, _MOVES = 0, 1, 2  # in the column live
 
 
-class SpoolBuffer:
-    """Points in an SQLite file; each is on disk before `put` returns.
+class SpoolBuffer(MemoryBuffer):
+    """Points in memory and in an SQLite file; each is on disk before `put` returns.
+
+    What is read comes from memory; the file is for the next start. What the file does not take
+    at the moment, because the disk is full, it is given as soon as it does: points that are
+    accepted excepted, which are refused.
 
     Args:
         path: The file. One process at a time can have it open.
@@ -222,19 +287,22 @@ class SpoolBuffer:
     """
 
     def __init__(self, path: str, synchronous: str = "FULL") -> None:
+        super().__init__()
         self._path = os.fspath(path)
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
             raise SpoolError(f"synchronous must be NORMAL, FULL or EXTRA, not {synchronous!r}")
         try:
-            self._database = self._open(synchronous)
+            self._open(synchronous)
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise SpoolError(_explain(self._path, error)) from error
             self._set_aside(error)
-            self._database = self._open(synchronous)
-        self._count = int(self._one("SELECT count(*) FROM points")[0])
+            self._open(synchronous)
+        self._unsaved: set[int] = set()  # numbers whose rows are out of date
+        self._unsaved_aliases: set[str] = set()
+        self._trouble: str | None = None
 
-    def _open(self, synchronous: str) -> sqlite3.Connection:
+    def _open(self, synchronous: str) -> None:
         database = sqlite3.connect(
             self._path, timeout=0.2, isolation_level=None, check_same_thread=False
         )
@@ -247,10 +315,29 @@ class SpoolBuffer:
             database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")
             database.execute("COMMIT")
+            self._load(database)
         except BaseException:
             database.close()
             raise
-        return database
+        self._database = database
+
+    def _load(self, database: sqlite3.Connection) -> None:
+        rows = "SELECT number, alias, time, value, live, sent FROM points ORDER BY number"
+        for number, alias, time_, value, kind, sent in database.execute(rows):
+            point = Point(
+                number, alias, time_, jsonrpc.loads(value), kind == _LIVE, sent, kind == _MOVES
+            )
+            if not point.live:
+                self._points[number] = point
+                self._order.append(number)
+                continue
+            self._live[number] = point
+            if sent is None:
+                self._fresh[alias] = number
+        for alias, first, last in database.execute("SELECT alias, first, last FROM written"):
+            self._written[alias] = (first, last)
+        row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'points'").fetchone()
+        self._next = int(row[0]) if row else 0
 
     def _set_aside(self, error: Exception) -> None:
         """Move a damaged file out of the way, and say so."""
@@ -261,88 +348,112 @@ class SpoolBuffer:
         text = f"the spool {self._path} is damaged ({error}); it was moved to {aside}"
         warnings.warn(text, RuntimeWarning, stacklevel=5)
 
-    def _one(self, sql: str, *values: Any) -> Any:
-        return self._database.execute(sql, values).fetchone()
-
     @contextlib.contextmanager
-    def _changing(self) -> Any:
+    def _changing(self) -> Iterator[sqlite3.Connection]:
         """All changes of the block, or none."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            yield self._database
             self._database.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
 
-    def __len__(self) -> int:
-        return self._count
+    # --- what is accepted: on disk first, else refused ---
 
     def put_live(self, alias: str, time: int, value: Any) -> bool:
-        with self._changing():
-            gone = self._database.execute(f"DELETE FROM points WHERE {_FRESH}", (alias,)).rowcount
-            self._insert([(alias, time, jsonrpc.dumps(value), 1)])
-        self._count += 1 - gone
-        return gone > 0
-
-    def has_live(self, alias: str) -> bool:
-        return self._one(f"SELECT 1 FROM points WHERE {_FRESH}", alias) is not None
+        gone = self._fresh.get(alias)
+        with self._changing() as database:
+            if gone is not None:
+                database.execute("DELETE FROM points WHERE number = ?", (gone,))
+            self._insert(database, alias, [(time, value)], _LIVE)
+        return super().put_live(alias, time, value)
 
     def put(self, alias: str, entries: Sequence[tuple[int, Any]]) -> None:
-        with self._changing():
-            self._insert([(alias, time_, jsonrpc.dumps(value), 0) for time_, value in entries])
-        self._count += len(entries)
+        with self._changing() as database:
+            self._insert(database, alias, entries, _RECORDED)
+        super().put(alias, entries)
 
-    def _insert(self, rows: list[tuple[str, int, str, int]]) -> None:
-        self._database.executemany(
-            "INSERT INTO points (alias, time, value, live) VALUES (?, ?, ?, ?)", rows
+    def _insert(
+        self,
+        database: sqlite3.Connection,
+        alias: str,
+        entries: Sequence[tuple[int, Any]],
+        kind: int,
+    ) -> None:
+        rows = [
+            (number, alias, time_, jsonrpc.dumps(value), kind)
+            for number, (time_, value) in enumerate(entries, self._next + 1)
+        ]
+        database.executemany(
+            "INSERT INTO points (number, alias, time, value, live) VALUES (?, ?, ?, ?, ?)", rows
         )
 
-    def _points(self, where: str, *values: Any) -> list[Point]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM points WHERE {where}", values)
-        return [
-            Point(number, alias, time_, jsonrpc.loads(value), bool(live), sent)
-            for number, alias, time_, value, live, sent in rows
-        ]
+    # --- what becomes of it: in memory first, on disk as soon as it can be ---
 
-    def live(self) -> list[Point]:
-        return self._points("live = 1 ORDER BY number")
+    def sending(self, numbers: Mapping[int, float]) -> None:
+        super().sending(numbers)
+        self._save(numbers)
 
-    def recorded(self, most: int) -> list[Point]:
-        return self._points("live = 0 ORDER BY number LIMIT ?", most)
-
-    def sending(self, numbers: Iterable[int], now: float) -> None:
-        self._each("UPDATE points SET sent = ? WHERE number = ?", [(now, n) for n in numbers])
+    def unsent(self, numbers: Iterable[int]) -> None:
+        numbers = list(numbers)
+        super().unsent(numbers)
+        self._save(numbers)
 
     def to_recorded(self, numbers: Iterable[int]) -> None:
-        self._each(
-            "UPDATE points SET live = 0, sent = NULL WHERE number = ?", [(n,) for n in numbers]
-        )
+        numbers = list(numbers)
+        super().to_recorded(numbers)
+        self._save(numbers)
 
     def remove(self, numbers: Iterable[int]) -> None:
-        gone = self._each("DELETE FROM points WHERE number = ?", [(n,) for n in numbers])
-        self._count -= gone
+        numbers = list(numbers)
+        super().remove(numbers)
+        self._save(numbers)
 
-    def _each(self, sql: str, rows: list[tuple[Any, ...]]) -> int:
-        if not rows:
-            return 0
-        with self._changing():
-            return self._database.executemany(sql, rows).rowcount
+    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
+        super().wrote(seconds)
+        self._unsaved_aliases.update(seconds)
+        # It goes to disk with the removal of the points that were written.
 
-    def oldest(self) -> Point | None:
-        found = self._points("number = (SELECT min(number) FROM points)")
-        return found[0] if found else None
+    def _save(self, numbers: Iterable[int]) -> None:
+        """Bring rows up to date."""
+        self._unsaved.update(numbers)
+        if not self._unsaved:
+            return
+        try:
+            with self._changing() as database:
+                self._save_rows(database)
+        except sqlite3.Error as error:
+            self._trouble = str(error)
+            return
+        self._unsaved.clear()
+        self._unsaved_aliases.clear()
+        self._trouble = None
 
-    def last_recorded(self) -> dict[str, int]:
-        sql = "SELECT alias, max(number) FROM points WHERE live = 0 GROUP BY alias"
-        return dict(self._database.execute(sql).fetchall())
+    def _save_rows(self, database: sqlite3.Connection) -> None:
+        gone, changed = [], []
+        for number in self._unsaved:
+            point = self._points.get(number) or self._live.get(number)
+            if point is None:
+                gone.append((number,))
+            else:
+                kind = _LIVE if point.live else _MOVES if point.moves else _RECORDED
+                changed.append((kind, point.sent, number))
+        database.executemany("DELETE FROM points WHERE number = ?", gone)
+        database.executemany("UPDATE points SET live = ?, sent = ? WHERE number = ?", changed)
+        database.executemany(
+            "INSERT OR REPLACE INTO written (alias, first, last) VALUES (?, ?, ?)",
+            [(alias, *self._written[alias]) for alias in self._unsaved_aliases],
+        )
 
-    def last(self) -> int:
-        return int(self._one("SELECT coalesce(max(number), 0) FROM points")[0])
+    def trouble(self) -> str | None:
+        return self._trouble
 
     def close(self) -> None:
-        self._database.close()
+        self._save(())
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
 
     def abandon(self) -> None:
         # Closing it here, even when the interpreter ends, would write into the file that

@@ -33,12 +33,15 @@ from .buffer import Buffer, MemoryBuffer, Point, SpoolBuffer
 from .clock import Clock
 from .exceptions import (
     JsonRPCRequestException,
+    JsonStringException,
     OneException,
     OnePlatformException,
 )
+from .isolation import Isolation, blame
 from .onep import OnepV1
+from .placing import place
 from .redaction import redact, secrets_of
-from .sending import Outcome, Sender, size_of
+from .sending import ALREADY, Outcome, Sender, by_alias, size_of
 
 __all__ = ["Datastore", "Statistics", "datastore_config", "transport_config"]
 
@@ -54,6 +57,7 @@ datastore_config: dict[str, Any] = {
     "block_timeout": 5,  # how long "block" waits for room
     "request_points": 2000,  # points in one request
     "request_bytes": 1024 * 1024,  # and about so many bytes
+    "shift_seconds": 5,  # how much later a value may be recorded whose second is taken
     "retry_base": 1,
     "retry_cap": 60,
     "exit_timeout": 10,  # for stop, close and the end of the interpreter
@@ -70,6 +74,10 @@ transport_config: dict[str, Any] = {
 _OVERFLOW = ("refuse", "drop_oldest", "block")
 _UNKNOWN_FOR = 60.0  # seconds for which an alias that was not there is refused
 _NEVER = math.inf
+_LONGEST_HOLD = 3.0  # seconds for which a live value waits for a second of its own
+_LONGEST_REST = 3600.0  # seconds; what a Retry-After may ask for
+_LARGEST_TIME = 2**53  # what the platform takes
+_ATOMS = (int, bool, type(None))
 
 Reporter = Callable[[str, list[Any], str], object]
 
@@ -107,13 +115,44 @@ class _Counts:
         self.last_error: Optional[str] = None
 
 
+class _Turn(NamedTuple):
+    """What an attempt came to.
+
+    Attributes:
+        wait: Seconds until the next one makes sense; infinity: not by itself.
+        failed: Whether that is so because a request failed.
+        idle: Whether all that waits is set aside for longer.
+    """
+
+    wait: float = 0.0
+    failed: bool = False
+    idle: bool = False
+
+
+class _Batch:
+    """What goes into one request."""
+
+    def __init__(self) -> None:
+        self.live: list[Point] = []
+        self.recorded: list[tuple[Point, int]] = []  # and the second of each
+        self.there: list[tuple[Point, int]] = []  # the platform has a point in their second
+        self.no_room: list[Point] = []
+        self.hold = _NEVER  # seconds until a live value that is held back may go
+        self.is_group = False  # of suspects, tried by themselves
+        self.open: list[Point] = []  # not answered yet
+
+    def is_empty(self) -> bool:
+        return not (self.live or self.recorded or self.there or self.no_room)
+
+
 class Datastore:
     """Buffered access to the dataports of one client. Safe to share between threads.
 
     A value for which `write` or `record` returned True reaches the platform or is
     reported: to `on_reject` when the platform refuses it for good, to `on_drop` when
-    a full buffer gives it up. What is sent again carries its own timestamp, so that
-    writing it twice is writing it once.
+    a full buffer gives it up. The platform keeps one point per second: a value that
+    missed its moment goes to the second in which it was written, or to the next one that
+    is free.
 
     Args:
         cik: CIK of the client, or an auth object.
@@ -160,9 +199,8 @@ class Datastore:
             log.setLevel(str(config["log_level"]).upper())
         self._on_reject, self._on_drop, self._on_error = on_reject, on_drop, on_error
         self._spool = spool
-        self._buffer: Buffer = MemoryBuffer()
-        if spool is not None:
-            self._buffer = SpoolBuffer(spool, self._config["spool_synchronous"])
+        self._shift = max(0, int(self._config["shift_seconds"]))
+        self._buffer: Buffer = self._open_buffer()
         self._counts = _Counts()
         self._begin()
         _all.add(self)
@@ -175,16 +213,30 @@ class Datastore:
         self._sender = Sender(self._auth, self._connect(), self._autocreate, self.clock)
         self._reader = self._connect()
         self._backoff = Backoff(self._config["retry_base"], self._config["retry_cap"])
-        self._limit = int(self._config["request_points"])
+        most = max(1, int(self._config["request_points"]))
+        self._isolation = Isolation(most, self._config["retry_base"], self._config["retry_cap"])
         self._thread: Optional[threading.Thread] = None
-        self._stopping = False
+        self._generation = 0  # of threads: each ends when there is a newer one
         self._closed = False
         self._halted = False
         self._start_again = False
+        self._not_before = -_NEVER  # the platform asked not to be asked again before
         self._unknown: dict[str, float] = {}
-        # Aliases with a live value that missed its moment -> its number, while it waits.
-        self._missed = self._buffer.last_recorded()
+        self._resting: dict[str, tuple[float, float]] = {}  # alias -> until when, how long
+        self._said: dict[str, str] = {}  # what was logged and still holds
+        self._live_at: dict[str, float] = {}  # alias -> when a live value was last acknowledged
+        # alias -> seconds that are still to come, and in which the platform has a point of ours
+        self._ahead: dict[str, set[int]] = {}
+        self._alone: set[int] = set()  # live values that go in a group of their own
+        self._in_flight: set[int] = set()
+        # Recorded points that may have arrived: after a restart, any.
+        self._in_doubt = {point.number for point in self._buffer.recorded(2**62)}
         self._cache: OrderedDict[str, tuple[float, int, list[Any]]] = OrderedDict()
+
+    def _open_buffer(self) -> Buffer:
+        if self._spool is None:
+            return MemoryBuffer()
+        return SpoolBuffer(self._spool, self._config["spool_synchronous"])
 
     def _connect(self) -> OnepV1:
         """A client to speak to the platform with; a test gives it another `onephttp`."""
@@ -195,6 +247,7 @@ class Datastore:
         was_running = self._thread is not None
         self._buffer.abandon()
         self._buffer = MemoryBuffer()
+        self._spool = None
         self._counts = _Counts()
         self._begin()
         self._start_again = was_running
@@ -225,14 +278,17 @@ class Datastore:
             full, alias unknown and no autocreate, closed, disk full).
 
         Raises:
-            JsonStringException: The value is not JSON.
+            JsonStringException: The value is not JSON, or value or alias hold half of a surrogate
+                pair.
+            ValueError: The alias is no text.
         """
-        jsonrpc.check("write", [alias, value])
+        _check_alias(alias)
+        value = _kept(value)
         with self._changed:
             waits = self._buffer.has_live(alias)
             if self._refuses(alias) or not (waits or self._make_room(1)):
                 return False
-            return self._put(lambda: not self._put_live(alias, value))
+            return self._put(self._put_live, alias, value)
 
     def record(self, alias: str, entries: Sequence[Sequence[Any]]) -> bool:
         """Write points at given times at the next flush.
@@ -245,23 +301,27 @@ class Datastore:
             Whether they wait now; all of them, or none.
 
         Raises:
-            JsonStringException: A value is not JSON.
-            ValueError: A timestamp is not a number of seconds, or 0.
+            JsonStringException: A value is not JSON, or value or alias hold half of a surrogate
+                pair.
+            ValueError: A timestamp is no number of seconds, is 0, lies before 1970 or beyond
+                2**53; or the alias is no text.
         """
+        _check_alias(alias)
         points = _points(entries, int(self.clock.time()))
-        jsonrpc.check("record", [alias, [value for _, value in points]])
         with self._changed:
             if self._refuses(alias) or not self._make_room(len(points)):
                 return False
-            return self._put(lambda: self._put_points(alias, points))
+            return self._put(self._put_points, alias, points)
 
-    def _put(self, put: Callable[[], bool]) -> bool:
+    def _put(self, put: Callable[[str, Any], bool], alias: str, what: Any) -> bool:
         try:
-            result = put()
+            result = put(alias, what)
         except sqlite3.Error as error:
             self._counts.last_error = f"the spool refused a point: {error}"
-            log.error("%s", self._counts.last_error)
+            self._say("spool", self._counts.last_error)
             return False
+        if self._said:
+            self._said.pop("spool", None)
         _open.add(self)
         if self._start_again:
             self._start_again = False
@@ -271,11 +331,17 @@ class Datastore:
     def _put_live(self, alias: str, value: Any) -> bool:
         replaced = self._buffer.put_live(alias, int(self.clock.time()), value)
         self._counts.replaced += replaced
-        return replaced
+        return not replaced
 
     def _put_points(self, alias: str, points: list[tuple[int, Any]]) -> bool:
         self._buffer.put(alias, points)
         return True
+
+    def _say(self, about: str, text: str) -> None:
+        """Log what is wrong, once for as long as it holds."""
+        if self._said.get(about) != text:
+            self._said[about] = text
+            log.error("%s", text)
 
     def _refuses(self, alias: str) -> bool:
         until = self._unknown.get(alias) if self._unknown else None
@@ -295,7 +361,8 @@ class Datastore:
             )
             return not self._closed and bool(len(self._buffer) + needed <= size)
         while overflow == "drop_oldest" and len(self._buffer) + needed > size:
-            point = self._buffer.oldest()
+            # What is being sent may arrive: it cannot be given up now.
+            point = self._buffer.oldest(lambda point: point.number in self._in_flight)
             if point is None:
                 break
             self._forget([point])
@@ -323,18 +390,19 @@ class Datastore:
             target = self._buffer.last()
         while not self._is_sent(target):
             left = None if deadline is None else deadline - self.clock.monotonic()
-            if left is not None and left <= 0:
+            if (left is not None and left <= 0) or self._is_shut():
                 return False
             if not self._sending.acquire(timeout=-1 if left is None else left):
                 return False
             try:
-                delay = self._attempt(with_live=True, timeout=left)
+                turn = self._attempt(target, deadline)
             finally:
                 self._sending.release()
-            if delay == _NEVER or (delay and not try_again):
+            is_over = (turn.failed or turn.idle) and not try_again
+            if turn.wait == _NEVER or (turn.wait and is_over):
                 return False
-            if delay:
-                self._pause(delay if left is None else min(delay, left))
+            if turn.wait:
+                self._pause(turn.wait if left is None else min(turn.wait, left))
         return True
 
     def _pause(self, seconds: float) -> None:
@@ -342,69 +410,232 @@ class Datastore:
         with self._changed:
             self.clock.wait_for(self._changed, lambda: self._closed, seconds)
 
+    def _is_shut(self) -> bool:
+        """Whether the points are in a file that is not ours any more."""
+        return self._closed and self._spool is not None
+
     def _is_sent(self, target: int) -> bool:
         with self._lock:
             oldest = self._buffer.oldest()
             return oldest is None or oldest.number > target
 
-    def _attempt(self, with_live: bool, timeout: float | None = None) -> float | None:
+    def _attempt(self, target: int, deadline: float | None = None) -> _Turn:
         """Send one request with what waits.
 
-        Returns:
-            None: it was answered. Seconds after which to try again; infinity: not by itself.
+        Args:
+            target: Live values accepted after the point of this number are left for later.
+            deadline: When it has to be over, on the monotonic clock.
         """
-        longest = self._transport["httptimeout"]
-        patience = longest if timeout is None else max(0.05, min(longest or timeout, timeout))
-        self._sender.client.onephttp.httptimeout = patience
-        live: list[Point] = []
+        rest = self._not_before - self.clock.monotonic()
+        if rest > 0:
+            return _Turn(rest, failed=True)
+        batch = _Batch()
         try:
-            if not self._confirm():
-                return None
-            live, recorded = self._take(with_live)
-            if live or recorded:
-                outcome = self._sender.send([*live, *recorded])
-                self._apply(outcome)
-                live = []  # they have their answer, whatever goes wrong from here on
-                if outcome.unknown:
-                    self._apply(*self._sender.resolve(outcome.unknown))
-                if outcome.temporary is not None:
-                    raise OnePlatformException(f"the platform answers {outcome.temporary}")
+            with self._sender.until(deadline):
+                self._settle_question()
+                self._confirm()
+                self._take(batch, target, deadline)
+                if batch.is_empty():
+                    return self._nothing(batch)
+                self._send(batch)
         except Exception as error:
-            return self._failed(error, live, with_live)
+            return self._failed(error, batch, target)
+        finally:
+            self._in_flight = set()
+            self._note_trouble()
         self._succeeded()
-        return None
+        return _Turn()
 
-    def _confirm(self) -> bool:
-        """Ask after live values whose answer was lost; False when that is all for now."""
-        with self._lock:
-            unsure = [point for point in self._buffer.live() if point.sent is not None]
-        if not unsure:
-            return True
-        self._apply(self._sender.confirm(unsure[: self._limit]))
-        self._succeeded()
-        return len(unsure) <= self._limit
+    def _send(self, batch: _Batch) -> None:
+        self._apply(_rejecting(batch.no_room, f"no free second within {self._shift} seconds"))
+        if batch.there:
+            self._judge(batch.there)
+        outcome = self._sender.send(self._groups(batch.live), batch.recorded)
+        self._apply(outcome)
+        unresolved = [point for points in outcome.unknown.values() for point in points]
+        batch.open = [*outcome.unanswered, *unresolved, *(point for point, _ in outcome.refused)]
+        self._rest(outcome.temporary)
+        if outcome.refused:
+            self._judge(outcome.refused)
+        if unresolved:
+            self._apply(*self._sender.resolve(outcome.unknown))
+        batch.open = outcome.unanswered
+        if outcome.problem is not None:
+            raise outcome.problem
 
-    def _take(self, with_live: bool) -> tuple[list[Point], list[Point]]:
-        """What goes into the next request."""
+    def _groups(self, live: list[Point]) -> list[list[Point]]:
+        """Live values as they go together; each of a group that was refused goes alone."""
+        together = [point for point in live if point.number not in self._alone]
+        apart = [[point] for point in live if point.number in self._alone]
+        return [together, *apart] if together else apart
+
+    def _nothing(self, batch: _Batch) -> _Turn:
+        """There is nothing to be sent now: when there will be."""
+        if batch.hold < _NEVER:
+            return _Turn(batch.hold)
+        now = self.clock.monotonic()
+        until = [until for until, _ in self._resting.values() if until > now]
+        soonest = min([self._isolation.next_due(), *until])
+        return _Turn() if soonest == _NEVER else _Turn(max(0.01, soonest - now), idle=True)
+
+    # --- what goes into a request ---
+
+    def _take(self, batch: _Batch, target: int, deadline: float | None) -> None:
+        """Choose what goes into the next request."""
         now = self._sender.platform_time()
         with self._lock:
-            live = self._fresh()[: self._limit] if with_live else []
-            # The platform keeps one point per second: written live, a value would be replaced
-            # by an older one of the same second that is recorded after it.
-            self._not_sent([point for point in live if point.alias in self._missed])
-            live = [point for point in live if point.alias not in self._missed]
-            left = self._limit - len(live)
-            recorded = _within(self._buffer.recorded(left), self._config["request_bytes"])
-            self._buffer.sending([p.number for p in live], now)
-        return live, recorded
+            fresh = [point for point in self._fresh(target) if not self._rests(point)]
+            points = self._choose(batch, len(fresh))
+            numbers = {point.number for point in points}
+            self._in_flight = numbers
+        self._place(batch, points)
+        with self._lock:
+            # While the platform was asked, live values may have been replaced.
+            fresh = [point for point in self._fresh(target) if not self._rests(point)]
+            if not batch.is_group:
+                left = None if deadline is None else deadline - self.clock.monotonic()
+                self._choose_live(batch, fresh[: self._isolation.limit], now, left)
+            batch.open = [*batch.live, *(point for point, _ in batch.recorded)]
+            self._in_flight = numbers | {point.number for point in batch.live}
+            seconds = {point.number: float(at) for point, at in batch.recorded if point.moves}
+            self._buffer.sending({**dict.fromkeys((p.number for p in batch.live), now), **seconds})
+
+    def _choose(self, batch: _Batch, live: int) -> list[Point]:
+        """Points with times of their own for the next request."""
+        limit = self._isolation.limit
+        points = self._buffer.recorded(max(1, limit - live), self._is_aside())
+        if not points and not live:
+            while not points and (group := self._isolation.due(self.clock.monotonic())):
+                points = self._buffer.these(group[:limit])
+                self._isolation.settled(set(group) - {point.number for point in points})
+                batch.is_group = bool(points)
+        return _within(points, self._config["request_bytes"])
+
+    def _is_aside(self) -> Callable[[Point], bool] | None:
+        """What leaves out the points that are not to be sent with others now."""
+        suspects = self._isolation.suspects
+        if not suspects and not self._resting:
+            return None
+        return lambda point: point.number in suspects or self._rests(point)
+
+    def _rests(self, point: Point) -> bool:
+        until = self._resting.get(point.alias) if self._resting else None
+        return until is not None and until[0] > self.clock.monotonic()
+
+    def _rest(self, temporary: Mapping[str, str]) -> None:
+        """Leave aliases alone for a while of which the platform says: not now."""
+        for alias, status in temporary.items():
+            _, last = self._resting.get(alias, (0.0, 0.0))
+            pause = min(self._config["retry_cap"], 2 * last or self._config["retry_base"])
+            self._resting[alias] = (self.clock.monotonic() + pause, pause)
+            self._note(OnePlatformException(f"the platform answers {status}"))
+            self._counts.retried += 1
+
+    def _place(self, batch: _Batch, points: list[Point]) -> None:
+        """Find the second of each point; asks the platform where one may be taken by ours."""
+        asked = [point for point in points if point.moves or self._may_be_written(point)]
+        found = self._sender.look(asked, self._shift) if asked else {}
+        for alias, some in by_alias(points).items():
+            if alias not in found:
+                batch.recorded += [(point, point.time) for point in some]
+                continue
+            places = place(some, found[alias], self._shift)
+            batch.recorded += places.at
+            batch.there += [
+                (point, int(point.sent or 0) if point.moves else point.time)
+                for point in places.there
+            ]
+            batch.no_room += places.no_room
+
+    def _may_be_written(self, point: Point) -> bool:
+        """Whether its second may hold a value of ours that was written."""
+        first, last = self._buffer.written().get(point.alias, (0, -1))
+        return first <= point.time <= last
+
+    def _choose_live(
+        self, batch: _Batch, fresh: list[Point], now: float, left: float | None
+    ) -> None:
+        """Live values go into a second in which the platform has nothing of ours, or wait.
+
+        The platform's second is known to within one or two: those that may be it count.
+        """
+        taken: dict[str, int] = {}
+        for point, second in batch.recorded:
+            taken[point.alias] = max(second, taken.get(point.alias, 0))
+        for point in fresh:
+            hold = self._hold(point.alias, taken.get(point.alias, 0), now)
+            if hold <= 0:
+                batch.live.append(point)
+            elif hold > _LONGEST_HOLD or (left is not None and hold > left):
+                self._not_sent([point])
+                batch.hold = 0.0
+            else:
+                batch.hold = min(batch.hold, hold)
+
+    def _hold(self, alias: str, taken: int, now: float) -> float:
+        """Seconds until a live value of an alias cannot replace a point of ours."""
+        hold = 0.0
+        written = self._live_at.get(alias)
+        if written is not None:
+            # A second after the last one was acknowledged, the platform's second is another one.
+            hold = written + 1 - self.clock.monotonic()
+        elif alias in self._buffer.written():  # by the run before this one
+            taken = max(taken, self._buffer.written()[alias][1])
+        ahead = self._ahead.get(alias)
+        if ahead:
+            ahead = self._ahead[alias] = {second for second in ahead if second >= int(now)}
+            near = now + (self._transport["httptimeout"] or 0) + 2
+            taken = max([taken, *(second for second in ahead if second <= near)])
+        return max(hold, taken + 1 - now) if taken >= int(now) > 0 else hold
+
+    # --- what became of it ---
+
+    def _settle_question(self) -> None:
+        """After a failure that may be due to a point: does the platform answer otherwise?"""
+        if not self._isolation.in_question:
+            return
+        self._sender.probe()
+        given_up = self._isolation.platform_answers(self.clock.monotonic())
+        if given_up is None:
+            return
+        number, reason = given_up
+        for point in self._buffer.these([number]):
+            self._give_up(point, reason)
+
+    def _give_up(self, point: Point, reason: str) -> None:
+        """Report a point that the platform never takes, unless it is there."""
+        second = point.time if point.sent is None else int(point.sent)
+        try:
+            outcome = self._sender.judge([(point, second)], {point.number})
+        except OneException:
+            outcome = Outcome()
+        if not outcome.written:
+            outcome = _rejecting([point], reason)
+        self._apply(outcome)
+
+    def _judge(self, refused: list[tuple[Point, int]]) -> None:
+        sent = {point.number for point, _ in refused if point.moves and point.sent is not None}
+        self._apply(self._sender.judge(refused, self._in_doubt | sent))
+
+    def _confirm(self) -> None:
+        """Ask after live values whose answer was lost."""
+        while True:
+            with self._lock:
+                unsure = [point for point in self._buffer.live() if point.sent is not None]
+            if not unsure:
+                return
+            self._apply(self._sender.confirm(unsure[: self._isolation.limit]))
 
     def _apply(self, outcome: Outcome, missing: Iterable[str] = ()) -> None:
         """Let the buffer know what became of points."""
         with self._changed:
-            done = [*outcome.written, *(point for point, _ in outcome.rejected)]
-            self._forget(done)
+            self._remember(outcome)
+            written = [point for point, _ in outcome.written]
+            self._forget([*written, *(point for point, _ in outcome.rejected)])
             self._not_sent(outcome.to_recorded)
-            self._counts.sent += len(outcome.written)
+            self._buffer.unsent([point.number for point in [*outcome.alone, *outcome.again]])
+            self._alone.update(point.number for point in outcome.alone)
+            self._counts.sent += len(written)
             self._counts.rejected += len(outcome.rejected)
             until = self.clock.monotonic() + _UNKNOWN_FOR
             self._unknown.update(dict.fromkeys(missing, until))
@@ -412,48 +643,82 @@ class Datastore:
         for point, reason in outcome.rejected:
             self._report(self._on_reject, "rejected", point, reason)
 
+    def _remember(self, outcome: Outcome) -> None:
+        """Note the seconds in which the platform has points of ours."""
+        now = int(self._sender.known_time())
+        wrote: dict[str, tuple[int, int]] = {}
+        for point, second in outcome.written:
+            self._resting.pop(point.alias, None)
+            if point.live:
+                self._live_at[point.alias] = self.clock.monotonic()
+                wrote[point.alias] = outcome.between
+                continue
+            if second >= now:
+                self._ahead.setdefault(point.alias, set()).add(second)
+            if point.moves:
+                first, last = wrote.get(point.alias, (second, second))
+                wrote[point.alias] = (min(first, second), max(last, second))
+        self._buffer.wrote(wrote)
+
     def _forget(self, points: list[Point]) -> None:
         """Points are out of the buffer, whatever became of them."""
-        self._buffer.remove([point.number for point in points])
-        for point in points:
-            if self._missed.get(point.alias) == point.number:
-                del self._missed[point.alias]
+        numbers = [point.number for point in points]
+        self._buffer.remove(numbers)
+        self._isolation.settled(numbers)
+        self._in_doubt.difference_update(numbers)
+        self._alone.difference_update(numbers)
 
     def _succeeded(self) -> None:
         self._backoff.succeeded()
         self._halted = False
         self._counts.last_success = self.clock.time()
+        self._said.pop("fault", None)
 
-    def _failed(self, error: Exception, live: list[Point], with_live: bool) -> float:
-        """Keep the points, note the error, and say when to try again."""
+    def _note(self, error: Exception) -> None:
+        """Note an error, and tell who wants to know."""
         text = redact(f"{type(error).__name__}: {error}", *secrets_of(self._auth))
         self._counts.last_error = text
         log.warning("not sent, kept: %s", text)
-        code = error.code if isinstance(error, OnePlatformException) else None
-        if not live and with_live:
-            self._not_sent(self._fresh())  # it did not come to sending them
-        elif isinstance(error, JsonRPCRequestException) or code in (400, 401):
-            self._not_sent(live)  # not carried out: nothing has to be asked after
         self._tell(self._on_error, error)
-        if code == 401:
-            self._halted = True
-            return _NEVER
-        if code == 400 and self._limit > 1:
-            self._limit = max(1, self._limit // 2)  # too large for the platform
-        self._counts.retried += 1
-        return self._backoff.failed(getattr(error, "retry_after", None))
 
-    def _fresh(self) -> list[Point]:
+    def _failed(self, error: Exception, batch: _Batch, target: int) -> _Turn:
+        """Keep the points, note the error, and say when to try again."""
+        found = blame(error)
         with self._lock:
-            return [point for point in self._buffer.live() if point.sent is None]
+            live = [point for point in batch.open if point.live]
+            if not batch.live and not batch.is_group:
+                self._not_sent(self._fresh(target))  # it did not come to sending them
+            elif found.refused or _is_unsent(error):
+                self._not_sent(live)  # not carried out: nothing has to be asked after
+            self._in_doubt.update(point.number for point in batch.open if not point.live)
+        self._note(error)
+        if isinstance(error, OnePlatformException) and error.code == 401:
+            self._halted = True
+            return _Turn(_NEVER, failed=True)
+        self._counts.retried += 1
+        at_once = self._isolation.failed([point.number for point in batch.open], found)
+        retry_after = min(getattr(error, "retry_after", None) or 0.0, _LONGEST_REST)
+        self._not_before = self.clock.monotonic() + retry_after
+        if not retry_after and (at_once or batch.is_group):
+            return _Turn(failed=True)
+        return _Turn(self._backoff.failed(retry_after), failed=True)
+
+    def _fresh(self, target: int) -> list[Point]:
+        with self._lock:
+            return [p for p in self._buffer.live() if p.sent is None and p.number <= target]
 
     def _not_sent(self, live: list[Point]) -> None:
         """Live values missed their moment: they are recorded later, under their own time."""
-        with self._lock:
-            self._buffer.to_recorded([point.number for point in live])
-            for point in live:
-                last = max(point.number, self._missed.get(point.alias, 0))
-                self._missed[point.alias] = last
+        self._buffer.to_recorded([point.number for point in live])
+
+    def _note_trouble(self) -> None:
+        """Say, once, that the spool cannot be kept up to date, for as long as it cannot."""
+        trouble = self._buffer.trouble()
+        if trouble is None:
+            self._said.pop("trouble", None)
+            return
+        self._counts.last_error = f"the spool cannot be kept up to date: {trouble}"
+        self._say("trouble", self._counts.last_error)
 
     # --- reports ---
 
@@ -499,48 +764,69 @@ class Datastore:
     def _start(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             return
-        self._stopping = self._closed = self._halted = False
+        if self._is_shut():
+            self._buffer = self._open_buffer()
+            self._in_doubt = {point.number for point in self._buffer.recorded(2**62)}
+            self._live_at.clear()
+        self._closed = self._halted = False
         _open.add(self)
-        self._thread = threading.Thread(target=self._run, name="pyonep-datastore", daemon=True)
+        self._generation += 1
+        self._thread = threading.Thread(
+            target=self._run, args=(self._generation,), name="pyonep-datastore", daemon=True
+        )
         self._thread.start()
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self.clock.wait_for(self._changed, lambda: self._stopping, self._interval)
-                if self._stopping:
-                    return
-            if not self._halted:
-                self._flush_once()
+    def _run(self, generation: int) -> None:
+        while self._sleep(self._interval, generation):
+            if self._halted:
+                continue
+            try:
+                self._flush_once(generation)
+            except Exception as error:  # whatever it is, the next round may go well
+                text = redact(f"{type(error).__name__}: {error}", *secrets_of(self._auth))
+                self._counts.last_error = text
+                self._say("fault", f"a fault while sending; going on: {text}")
 
-    def _flush_once(self) -> None:
+    def _sleep(self, seconds: float, generation: int) -> bool:
+        """Wait; return whether the thread of this generation is to go on."""
+        with self._changed:
+            self.clock.wait_for(
+                self._changed, lambda: self._generation != generation, max(0.0, seconds)
+            )
+            return self._generation == generation
+
+    def _flush_once(self, generation: int) -> None:
         """Send what waits now; what comes meanwhile waits for the next flush."""
-        with_live = True
         with self._lock:
             target = self._buffer.last()
-        while not self._stopping and not self._is_sent(target):
+        while self._generation == generation and not self._is_sent(target):
             with self._sending:
-                delay = self._attempt(with_live)
-            if delay == _NEVER:
+                turn = self._attempt(target)
+            if turn.wait == _NEVER or turn.idle:
                 return
-            if delay:
-                with self._changed:
-                    self.clock.wait_for(self._changed, lambda: self._stopping, delay)
-                continue
-            with_live = False
+            if turn.wait:
+                self._sleep(turn.wait, generation)
+            if turn.wait and turn.failed:
+                target = self._buffer.last()  # the newest values as well
 
     def isThreadAlive(self) -> bool:
         """Whether the flushing thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
-    def _end_thread(self) -> None:
+    def _end_thread(self, timeout: float) -> None:
         with self._changed:
-            self._stopping = True
+            self._generation += 1
             self._changed.notify_all()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(self._config["exit_timeout"])
+            thread.join(max(0.0, timeout))
         self._thread = None
+
+    def _finish(self, timeout: float, try_again: bool) -> bool:
+        """End the thread and send what waits, all of it within a time."""
+        deadline = self.clock.monotonic() + timeout
+        self._end_thread(timeout)
+        return self._send_all(deadline - self.clock.monotonic(), try_again)
 
     def stop(self, force: bool = False) -> bool:
         """End the thread, after what is buffered went out.
@@ -552,16 +838,15 @@ class Datastore:
         Returns:
             Whether everything was sent. What was not is kept, for `start` or `flush`.
         """
-        self._end_thread()
-        return self._send_all(self._config["exit_timeout"], try_again=not force)
+        return self._finish(self._config["exit_timeout"], try_again=not force)
 
     def restart(self) -> None:
         """End the thread, which may take until a request under way ends, and start a new one."""
-        self._end_thread()
+        self._end_thread(self._config["exit_timeout"])
         self.start()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Send what waits, end the thread and accept nothing more.
+        """Send what waits, end the thread and accept nothing more until `start`.
 
         Args:
             timeout: Seconds; ``exit_timeout`` when None.
@@ -570,15 +855,15 @@ class Datastore:
             Whether everything was sent. What was not stays in a spool, if there is one.
         """
         if self._closed:
-            return len(self._buffer) == 0 if self._spool is None else True
-        self._end_thread()
-        all_sent = self.flush(self._config["exit_timeout"] if timeout is None else timeout)
+            return len(self._buffer) == 0
+        all_sent = self._finish(
+            self._config["exit_timeout"] if timeout is None else timeout, try_again=True
+        )
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             if self._spool is not None:
                 self._buffer.close()
-                self._buffer = MemoryBuffer()
         self._sender.client.close()
         self._reader.close()
         _open.discard(self)
@@ -662,9 +947,10 @@ class Datastore:
         }
         with self._sending:
             try:
-                if self._sender.client.lookup(self._auth, "alias", alias)[0]:
-                    return False, "Alias already existed."
-                reason = self._sender.create(alias, wanted)
+                with self._sender.until(None):
+                    if self._sender.exists(alias):
+                        return False, ALREADY
+                    reason = self._sender.create(alias, wanted)
             except OneException as error:
                 return False, redact(error, *secrets_of(self._auth))
         if reason is not None:
@@ -674,8 +960,24 @@ class Datastore:
         return True, True
 
     def comment(self, alias: str, visibility: str, commentstr: str) -> bool:
-        """Return False: the platform no longer has comments."""
-        return False
+        """Add a comment to a dataport, at once. Procedure ``comment``.
+
+        Args:
+            alias: Of the dataport.
+            visibility: ``public`` or ``private``.
+            commentstr: The text.
+
+        Returns:
+            Whether it worked. What went wrong is logged.
+        """
+        arguments = [{"alias": alias}, visibility, commentstr]
+        try:
+            isok, status = self._reader._call("comment", self._auth, arguments, False)
+        except OneException as error:
+            isok, status = False, redact(error, *secrets_of(self._auth))
+        if not isok:
+            log.warning("no comment on %r: %s", alias, status)
+        return bool(isok)
 
 
 # --- helpers ---------------------------------------------------------------
@@ -693,15 +995,78 @@ def _transport(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _check_alias(alias: Any) -> None:
+    if type(alias) is not str and not isinstance(alias, str):
+        raise ValueError(f"an alias is text, not {type(alias).__name__}")
+    if not alias.isascii():
+        _check_text(alias)
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise JsonStringException(
+            "a text holds half of a surrogate pair, which is no character"
+        ) from None
+
+
+def _kept(value: Any) -> Any:
+    """A value as it is kept: found to be JSON, and not changed by who changes the original.
+
+    Raises:
+        JsonStringException: It is not JSON.
+    """
+    kind = type(value)
+    if kind in _ATOMS or (kind is float and math.isfinite(value)):
+        return value
+    if kind is str and value.isascii():
+        return value
+    jsonrpc.check("write", [value])
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            _check_text(item)
+        elif isinstance(item, dict):
+            stack += [*item, *item.values()]
+        elif isinstance(item, (list, tuple)):
+            stack += item
+    if isinstance(value, (dict, list, tuple)):
+        return jsonrpc.loads(jsonrpc.dumps(value))
+    return value
+
+
 def _points(entries: Sequence[Sequence[Any]], now: int) -> list[tuple[int, Any]]:
     """Entries with times of their own: whole seconds, offsets resolved."""
     points = []
-    for entry in entries:
-        stamp, value = entry
-        if isinstance(stamp, bool) or not isinstance(stamp, (int, float)) or not int(stamp):
-            raise ValueError(f"a timestamp is a number of seconds, not 0: {stamp!r}")
-        points.append((int(stamp) if stamp > 0 else now + int(stamp), value))
+    for stamp, value in entries:
+        if type(stamp) is not int:
+            stamp = _whole(stamp)
+        second = stamp if stamp > 0 else now + stamp
+        if not stamp or not 0 < second <= _LARGEST_TIME:
+            raise ValueError(f"a timestamp is a number of seconds, not 0: {str(stamp)[:40]}")
+        points.append((second, _kept(value)))
     return points
+
+
+def _whole(stamp: Any) -> int:
+    """A timestamp in whole seconds; 0 when it is none."""
+    if isinstance(stamp, bool) or not isinstance(stamp, (int, float)):
+        raise ValueError(f"a timestamp is a number of seconds, not 0: {stamp!r}")
+    return int(stamp) if math.isfinite(stamp) else 0
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Whether a failure says that nothing was carried out."""
+    refused = isinstance(error, OnePlatformException) and error.code == 401
+    return refused or isinstance(error, JsonRPCRequestException)
+
+
+def _rejecting(points: Iterable[Point], reason: str) -> Outcome:
+    outcome = Outcome()
+    outcome.rejected = [(point, reason) for point in points]
+    return outcome
 
 
 def _within(points: list[Point], most: int) -> list[Point]:
@@ -725,9 +1090,14 @@ def _at_exit() -> None:
 
     Runs in the main thread and needs no other: from Python 3.12 on none can be started.
     """
-    for store in list(_open):
-        store.close()
-        left = store.statistics().waiting
+    stores = list(_open)
+    now = stores[0].clock.monotonic if stores else float
+    deadline = now() + max((store._config["exit_timeout"] for store in stores), default=0)
+    for position, store in enumerate(stores):
+        # One that cannot be reached leaves the others their share of the time.
+        share = max(0.0, deadline - now()) / (len(stores) - position)
+        store.close(min(store._config["exit_timeout"], share))
+        left = store.statistics().waiting if store._spool is None else 0
         if left:
             log.error("%d points were not sent", left)
             print(f"pyonep.datastore: {left} points were not sent", file=sys.stderr)  # noqa: T201

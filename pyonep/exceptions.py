@@ -83,6 +83,7 @@ class OnePlatformException(OneException):
         code (int | None): Code of the platform's error object, e.g. 401.
         message (str | None): Its message, e.g. ``"Invalid"``.
         context (str | None): What it is about, e.g. ``"auth"``.
+        http_status (int | None): Status of the HTTP answer, e.g. 503 from a proxy in between.
         retry_after (float | None): Seconds after which the platform, or a proxy in front of it,
             wants to be asked again.
         answers (list): The answers that did come, as
@@ -96,6 +97,7 @@ class OnePlatformException(OneException):
         self.code = number if isinstance(number, int) else None
         self.message = _text_of(error.get("message"))
         self.context = _text_of(error.get("context"))
+        self.http_status: int | None = None
         self.retry_after: float | None = None
         self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)
 

@@ -270,6 +270,7 @@ class OnepV1:
             answer = jsonrpc.decode(status, content, secrets_of(auth))
             triples = jsonrpc.sort_out(callrequests, answer, secrets_of(auth))
         except OnePlatformException as error:
+            error.http_status = raw.status
             error.retry_after = jsonrpc.retry_after(raw.headers)
             raise
         if returnreq:

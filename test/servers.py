@@ -229,6 +229,7 @@ class Proxy(Listener):
     - ``down``: connections are refused (reset at once).
     - ``hang``: connections are accepted, and nothing goes through.
     - ``swallow``: requests go through, the answer is lost and the connection cut.
+    - ``swallow_if``: called with each piece of a request; the answer is lost when it says so.
     - ``cut_after``: bytes of answers after which the connection is cut, once.
     - ``reset``: cuts are resets instead of clean ends.
     """
@@ -237,6 +238,8 @@ class Proxy(Listener):
         self.target = port
         self.latency = 0.0
         self.down = self.hang = self.swallow = self.reset = False
+        self.swallow_if = None
+        self._lost = set()
         self.cut_after = None
         self.cut_request_after = None
         self.faults = 0
@@ -293,7 +296,9 @@ class Proxy(Listener):
                         piece += more
                 while self.hang and not self._stopped.wait(0.005):
                     pass
-                if is_answer and self.swallow:
+                if not is_answer and self.swallow_if is not None and self.swallow_if(piece):
+                    self._lost.add(sink)
+                if is_answer and (self.swallow or source in self._lost):
                     self.faults += 1
                     break
                 piece, last = self._measured(piece, is_answer)
