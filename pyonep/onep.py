@@ -684,7 +684,8 @@ class OnepV1:
 
         Returns:
             ``(True, "ok")``, or ``(False, [[timestamp, "invalid"], ...])`` naming the
-            points that were not written; the others were.
+            points that were not written, because their value does not fit or their second
+            has a point already; the others were.
         """
         return self._call("recordbatch", auth, [resource, entries], defer)
 

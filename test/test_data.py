@@ -293,7 +293,7 @@ def test_poll_with_news(dev):
 
 @pytest.mark.parametrize("header", ["If_Modified_Since", "If_Not_Modified_Since"])
 def test_poll_since(dev, header):
-    """DAT-047 DAT-048 DAT-049 DAT-050 DAT-070"""
+    """DAT-047 DAT-048 DAT-049 DAT-050 AMD-006, which replaces DAT-070"""
     dev.record("alias=temp&100=1&200=2&300=3")
     seen, since = [], 50
     for _ in range(3):
@@ -302,9 +302,11 @@ def test_poll_since(dev, header):
         seen.append(body)
     assert seen == ["temp=1.0", "temp=2.0", "temp=3.0"]
     waiting = Poll(dev, **{header: since})
-    dev.record("alias=temp&400=4")
+    assert dev.record("alias=temp&350=3.5")[0] == 204  # AMD-006: it wakes nobody
+    dev.write("temp=4")
     assert waiting.result()[:2] == (200, "temp=4.0")
-    assert Poll(dev, timeout=50, **{header: formatdate(400, usegmt=True)}).result()[0] == 304
+    last = formatdate(dev.points("temp")[-1][0], usegmt=True)
+    assert Poll(dev, timeout=50, **{header: last}).result()[0] == 304
 
 
 def test_bad_polls(dev):
@@ -373,15 +375,19 @@ def test_record(dev):
 @pytest.mark.parametrize(
     ("body", "answer", "left"),
     [
-        ("alias=temp&100=1&100=2", "temp=100", [[100, 2.0]]),
-        ("alias=temp&100=1&100=2&alias=mode&7=a&7=b", "temp=100&mode=7", [[100, 2.0]]),
-        ("alias=temp&100=1&100=2&100=3", "temp=100%2C100", [[100, 3.0]]),
-        ("alias=temp&100.2=1&100.9=2&102=3", "temp=100.2", [[100, 2.0], [102, 3.0]]),
+        ("alias=temp&100=1&100=2", "temp=100", [[100, 1.0]]),
+        ("alias=temp&100=1&100=1", "temp=100", [[100, 1.0]]),
+        ("alias=temp&100=1&100=2&alias=mode&7=a&7=b", "temp=100&mode=7", [[100, 1.0]]),
+        ("alias=temp&100=1&100=2&100=3", "temp=100%2C100", [[100, 1.0]]),
+        ("alias=temp&100.2=1&100.9=2&102=3", "temp=100.9", [[100, 1.0], [102, 3.0]]),
+        ("alias=temp&100.9=1&101.2=2&102=3", "temp=101.2", [[100, 1.0], [102, 3.0]]),
+        ("alias=temp&100.9=1&100.2=2", "temp=100.2", [[100, 1.0]]),
         ("alias=temp&99=0&50=9", "temp=50", [[50, 5.0], [99, 0.0]]),
+        ("alias=temp&99=0&50=5&50=9&98=1", "temp=50%2C50", [[50, 5.0], [98, 1.0], [99, 0.0]]),
     ],
 )
 def test_record_conflicts(dev, body, answer, left):
-    """DAT-060 DAT-061 DAT-062"""
+    """DAT-060 DAT-061 DAT-062 AMD-005: the first stays"""
     if "50=9" in body:
         dev.record("alias=temp&50=5")
     assert dev.record(body) == (409, answer)

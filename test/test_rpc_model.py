@@ -32,6 +32,18 @@ class Port:
         while self.keep is not None and len(self.points) > self.keep:
             del self.points[min(self.points)]
 
+    def record(self, entries):
+        """AMD-005: a second that has a point is refused; so is what does not fit."""
+        refused = []
+        for time, value in entries:
+            if value == "x" or time in self.points:
+                refused.append([time, "invalid"])
+            else:
+                self.points[time] = value
+        for time, value in sorted(self.points.items()):
+            self.put(time, value)
+        return refused
+
 
 def setup_module():
     PLATFORM.start()
@@ -126,27 +138,13 @@ class Model(RuleBasedStateMachine):
         assert self.o.write(self.cik, rid, value) == OK
         self.known[rid].put(int(CLOCK()), value)
 
-    @rule(rid=ports, entries=st.lists(st.tuples(times, numbers), max_size=6))
+    @rule(rid=ports, entries=st.lists(st.tuples(times, numbers | st.just("x")), max_size=6))
     def recordbatch(self, rid, entries):
         if rid is None:
             return
-        assert self.o.recordbatch(self.cik, rid, entries) == OK
-        port = self.known[rid]
-        port.points.update(entries)
-        for time, value in sorted(port.points.items()):
-            port.put(time, value)
-
-    @rule(rid=ports, entries=st.lists(st.tuples(times, st.sampled_from([1, "x"])), max_size=4))
-    def recordbatch_in_part(self, rid, entries):
-        if rid is None:
-            return
-        bad = [[time, "invalid"] for time, value in entries if value == "x"]
         answer = self.o.recordbatch(self.cik, rid, entries)
-        assert answer == ((False, bad) if bad else OK)
-        port = self.known[rid]
-        port.points.update((time, value) for time, value in entries if value != "x")
-        for time, value in sorted(port.points.items()):
-            port.put(time, value)
+        refused = self.known[rid].record(entries)
+        assert answer == ((False, refused) if refused else OK)
 
     @rule(rid=ports, newer=st.none() | times, older=st.none() | times)
     def flush(self, rid, newer, older):

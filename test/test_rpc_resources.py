@@ -662,7 +662,7 @@ def test_info_storage(o, cik, new_dataport):
     empty = {"count": 0, "first": 0, "last": 0, "size": 0}
     assert o.info(cik, port, {"storage": True})[1]["storage"] == empty
     o.recordbatch(cik, port, [[5, "abc"], [3, "de"], [5, "f"]])
-    full = {"count": 2, "first": 3, "last": 5, "size": 3}
+    full = {"count": 2, "first": 3, "last": 5, "size": 5}
     assert o.info(cik, port, {"storage": True})[1]["storage"] == full
 
 

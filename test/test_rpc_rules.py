@@ -126,14 +126,35 @@ def test_subscribe(o, cik, new_dataport):
     follower = new_dataport(o, cik, subscribe=source, preprocess=[["mul", 2]])
     o.write(cik, source, 5)
     assert newest(o, cik, follower) == 12
-    o.recordbatch(cik, source, [[10, 1], [20, 2]])
-    assert o.read(cik, follower, {"limit": 9, "sort": "asc", "endtime": 99})[1] == [
-        [10, 4],
-        [20, 6],
-    ]
     o.update(cik, follower, {"subscribe": None})
     o.write(cik, source, 100)
     assert newest(o, cik, follower) == 12
+
+
+def test_recorded_points_start_nothing(o, cik, new_dataport):
+    """AMD-006: no subscription, no rule, no dispatch"""
+    source = new_dataport(o, cik, "integer", preprocess=[["add", 1]])
+    follower = new_dataport(o, cik, "integer", subscribe=source)
+    above = {"simple": {"comparison": "gt", "constant": 1, "repeat": True}}
+    rule = {"format": "integer", "rule": above, "subscribe": source}
+    mail = {"method": "email", "recipient": "a@example.com", "subscribe": source}
+    followers = [o.create(cik, "datarule", rule)[1], o.create(cik, "dispatch", mail)[1], follower]
+    assert o.recordbatch(cik, source, [[10, 1], [20, 2]]) == (True, "ok")
+    assert o.read(cik, source, {"limit": 9}) == (True, [[20, 3], [10, 2]])
+    assert [newest(o, cik, rid) for rid in followers] == [None, None, None]
+    o.write(cik, source, 3)
+    assert [newest(o, cik, rid) for rid in followers] == [1, "undelivered", 4]
+
+
+def test_recorded_into_a_rule_or_a_dispatch(o, cik):
+    """AMD-005 AMD-006: points of its series, not inputs"""
+    above = {"simple": {"comparison": "gt", "constant": 100, "repeat": True}}
+    rule = o.create(cik, "datarule", {"format": "integer", "rule": above})[1]
+    mail = {"method": "email", "recipient": "a@example.com"}
+    for rid, value in ((rule, 7), (o.create(cik, "dispatch", mail)[1], "delivered")):
+        assert o.recordbatch(cik, rid, [[10, value], [20, None]]) == (False, [[20, "invalid"]])
+        assert o.recordbatch(cik, rid, [[10, value]]) == (False, [[10, "invalid"]])
+        assert o.read(cik, rid, {"limit": 9}) == (True, [[10, value]])
 
 
 def test_a_follower_that_cannot_take_a_value_stops_no_other(o, cik, new_dataport):

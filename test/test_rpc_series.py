@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from pyonep import onep
+from pyonep.server import LocalPlatform, Settings
+
 NOW = 1_700_000_000
 
 
@@ -250,16 +253,75 @@ def test_recordbatch_fails_in_part(o, cik, new_dataport):
     assert values(o, cik, rid) == [[1, 1], [7, 7]]
 
 
-def test_recording_twice_is_recording_once(o, cik, new_dataport):
-    """RPC-060"""
+def test_a_second_that_has_a_point_is_refused(o, cik, new_dataport):
+    """AMD-005, which replaces RPC-060"""
     rid = new_dataport(o, cik, "integer")
     entries = [[n, n] for n in range(1, 700)]
-    for _ in range(2):
-        assert o.recordbatch(cik, rid, entries) == (True, "ok")
-    o.recordbatch(cik, rid, [[5, 50], [5, 51], [700, 700]])
-    assert values(o, cik, rid, limit=5) == [[1, 1], [2, 2], [3, 3], [4, 4], [5, 51]]
+    assert o.recordbatch(cik, rid, entries) == (True, "ok")
+    assert o.recordbatch(cik, rid, entries) == (False, [[n, "invalid"] for n, _ in entries])
+    for record in (o.record, o.recordbatch):
+        assert record(cik, rid, [[5, 50]]) == (False, [[5, "invalid"]])
+        assert record(cik, rid, [[5, 5]]) == (False, [[5, "invalid"]])  # the same value, too
+    mixed = [[700, 700], [5, 51], [701, "x"], [-(10**6), 1], [0, 7]]
+    assert o.recordbatch(cik, rid, mixed) == (False, [[t, "invalid"] for t in (5, 701, 0)])
+    assert values(o, cik, rid, limit=5) == [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]]
     storage = o.info(cik, rid, {"storage": True})[1]["storage"]
-    assert (storage["count"], storage["first"], storage["last"]) == (700, 1, 700)
+    assert (storage["count"], storage["first"]) == (701, 1)
+    assert storage["size"] == sum(len(str(n)) for n in range(1, 701)) + 1
+
+
+def test_of_several_entries_in_a_second_the_first_that_fits_stays(o, cik, new_dataport):
+    """AMD-005"""
+    rid = new_dataport(o, cik, "integer")
+    entries = [[9, "x"], [9, 1], [9, 2], [8, 3], [9, 4]]
+    assert o.recordbatch(cik, rid, entries) == (False, [[9, "invalid"]] * 3)
+    assert values(o, cik, rid) == [[8, 3], [9, 1]]
+    other = new_dataport(o, cik, "integer", preprocess=[["add", 10]])
+    assert o.recordbatch(cik, other, entries) == (False, [[9, "invalid"]] * 3)
+    assert values(o, cik, other) == [[8, 13], [9, 11]]
+
+
+def test_a_written_point_is_not_replaced_by_a_recorded_one(timed_o, tcik, new_dataport):
+    """AMD-005"""
+    rid = new_dataport(timed_o, tcik, "integer")
+    timed_o.write(tcik, rid, 1)
+    for entries in ([[NOW, 2]], [[NOW + 1, 3], [NOW, 2]]):
+        assert timed_o.recordbatch(tcik, rid, entries) == (False, [[NOW, "invalid"]])
+    assert values(timed_o, tcik, rid) == [[NOW, 1]]
+    timed_o.write(tcik, rid, 4)
+    assert values(timed_o, tcik, rid) == [[NOW, 4]]
+
+
+@pytest.mark.parametrize("preprocess", [[], [["add", 0]]], ids=repr)
+def test_a_second_is_free_again_when_its_point_is_gone(
+    timed_o, tcik, clock, new_dataport, preprocess
+):
+    """AMD-005: flushed, or too old"""
+    retention = {"count": "infinity", "duration": 1}
+    description = {"retention": retention, "preprocess": preprocess}
+    rid = new_dataport(timed_o, tcik, "integer", **description)
+    timed_o.recordbatch(tcik, rid, [[NOW, 1], [NOW + 1, 2]])
+    assert timed_o.flush(tcik, rid, {"olderthan": NOW + 1}) == (True, "ok")
+    assert timed_o.recordbatch(tcik, rid, [[NOW, 3]]) == (True, "ok")
+    clock.now += 2 * 3600
+    assert timed_o.recordbatch(tcik, rid, [[NOW + 1, 4]]) == (True, "ok")
+    assert values(timed_o, tcik, rid) == []
+    assert timed_o.info(tcik, rid, {"storage": True})[1]["storage"]["count"] == 0
+
+
+@pytest.mark.parametrize("publish", [False, True])
+def test_the_old_rule_can_be_had(new_dataport, publish):
+    """AMD-005: the setting replace_recorded"""
+    old = Settings(replace_recorded=True, publish_recorded=publish)
+    with LocalPlatform(settings=old) as platform:
+        cik, o = platform.device().cik, onep.OnepV1(**platform.connection)
+        rid = new_dataport(o, cik, "integer")
+        entries = [[n, n] for n in range(1, 10)]
+        for _ in range(2):
+            assert o.recordbatch(cik, rid, entries) == (True, "ok")
+        assert o.recordbatch(cik, rid, [[5, 50], [5, 51], [700, 700]]) == (True, "ok")
+        assert values(o, cik, rid, limit=5) == [[1, 1], [2, 2], [3, 3], [4, 4], [5, 51]]
+        assert o.info(cik, rid, {"storage": True})[1]["storage"]["count"] == 10
 
 
 @pytest.mark.parametrize(

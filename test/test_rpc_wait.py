@@ -11,6 +11,7 @@ import pytest
 from servers import Socket
 
 from pyonep import onep
+from pyonep.server import LocalPlatform, Settings
 
 
 @pytest.fixture
@@ -53,11 +54,27 @@ def test_woken_by_write(o, cik, port, wait):
     assert time.monotonic() - start < 5
 
 
-def test_woken_by_record(o, cik, port, wait):
-    """RPC-201"""
-    waiting = wait(port)
+def test_recorded_points_wake_nobody(o, cik, port, wait):
+    """AMD-006, which replaces RPC-201"""
+    waiting = [wait(port), wait(port, since=5)]
     o.recordbatch(cik, port, [[7, 70], [8, 80]])
-    assert waiting.answer() == (True, [7, 70])
+    o.write(cik, port, 1)
+    for one in waiting:
+        isok, (_, value) = one.answer()
+        assert isok and value == 1
+
+
+def test_recorded_points_can_be_published(new_dataport):
+    """AMD-006: the setting publish_recorded; AMD-005 holds all the same"""
+    with LocalPlatform(settings=Settings(publish_recorded=True)) as platform:
+        cik, o = platform.device().cik, onep.OnepV1(**platform.connection)
+        port = new_dataport(o, cik, "integer")
+        follower = new_dataport(o, cik, "integer", subscribe=port)
+        waiting = Waiting(platform, cik, port, {"timeout": 20_000})
+        assert o.recordbatch(cik, port, [[7, 70], [7, 71]]) == (False, [[7, "invalid"]])
+        assert waiting.answer() == (True, [7, 70])
+        assert o.recordbatch(cik, port, [[7, 72], [8, 80]]) == (False, [[7, "invalid"]])
+        assert o.read(cik, follower, {"limit": 9}) == (True, [[8, 80], [7, 70]])
 
 
 def test_woken_by_a_subscription(o, cik, port, wait, new_dataport):
@@ -75,14 +92,14 @@ def test_woken_by_a_rule(o, cik, wait):
 
 
 def test_since(o, cik, port, wait):
-    """RPC-204"""
+    """RPC-204 AMD-006"""
     o.recordbatch(cik, port, [[5, 50], [6, 60], [7, 70]])
     assert o.wait(cik, port, {"since": 5}) == (True, [6, 60])
     assert o.wait(cik, port, {"since": 5.5}) == (True, [6, 60])
     waiting = wait(port, since=7)
-    o.recordbatch(cik, port, [[3, 30]])
     o.recordbatch(cik, port, [[9, 90]])
-    assert waiting.answer() == (True, [9, 90])
+    o.write(cik, port, 1)
+    assert waiting.answer()[1][1] == 1
 
 
 def test_expire(o, cik, port):

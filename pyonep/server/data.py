@@ -114,11 +114,13 @@ def _asked(request: Request) -> list[str]:
     return list(dict.fromkeys(_decoded(part) for part in parts if part))
 
 
-def _prepared(platform: Platform, node: Node, value: str) -> flow.Input:
+def _fitting(
+    prepare: Callable[[Platform, Node, Any], flow.Input], platform: Platform, node: Node, value: str
+) -> flow.Input:
     if len(value.encode("utf-8")) > platform.settings.max_data_text:
         raise TooLarge(f"a value has at most {platform.settings.max_data_text} bytes")
     try:
-        return flow.prepared(platform, node, value)
+        return prepare(platform, node, value)
     except Refused as refused:
         raise Malformed(str(refused)) from refused
 
@@ -141,7 +143,7 @@ def _store(request: Request, client: Node) -> Generator[None, None, None]:
     for place, (alias, value) in enumerate(pairs.items()):
         node = _named(platform, client, alias)
         if node is not None:
-            inputs.append((node, _prepared(platform, node, value)))
+            inputs.append((node, _fitting(flow.prepared, platform, node, value)))
         if place % _AT_ONCE == _AT_ONCE - 1:
             yield
     now = platform.now()
@@ -303,57 +305,66 @@ def _timestamp(text: str) -> float:
 def _store_blocks(
     request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
 ) -> Steps:
-    """Store points at given times; those less than a second apart are told, not stored."""
+    """Store points at given times; those less than a second from another are told, not stored."""
     platform = request.platform
     request.names = list(blocks)
     prepared = []
     for alias, points in blocks.items():
         node = _named(platform, client, alias)
         if node is not None:
-            inputs = yield from _all_prepared(platform, node, points)
+            inputs = yield from _all_recordable(platform, node, points)
             prepared.append((alias, node, inputs))
     conflicts = []
     for alias, node, inputs in prepared:
-        clashing = yield from _clashing(platform, node, [time for time, _ in inputs])
-        for position, (time, given) in enumerate(inputs):
-            if position not in clashing:
-                yield from flow.feed(platform, node, given, int(time)) or ()
-            if position % _AT_ONCE == _AT_ONCE - 1:
-                yield
-        if clashing:
-            times = ",".join(f"{inputs[position][0]:.15g}" for position in sorted(clashing))
+        refused = yield from _store_points(platform, node, inputs)
+        if refused:
+            times = ",".join(f"{inputs[position][0]:.15g}" for position in refused)
             conflicts.append(_pair(alias, times))
     if not conflicts:
         return nothing(204)
     return Response("&".join(conflicts), 409, {"Content-Type": FORM})
 
 
-def _all_prepared(
+def _all_recordable(
     platform: Platform, node: Node, points: list[tuple[float, str]]
 ) -> Generator[None, None, list[tuple[float, flow.Input]]]:
     inputs = []
     for time, value in points:
-        inputs.append((time, _prepared(platform, node, value)))
+        inputs.append((time, _fitting(flow.recordable, platform, node, value)))
         if len(inputs) % _AT_ONCE == 0:
             yield
     return inputs
 
 
-def _clashing(
-    platform: Platform, node: Node, times: list[float]
-) -> Generator[None, None, set[int]]:
-    """Positions of the points that are not stored.
+def _store_points(
+    platform: Platform, node: Node, inputs: list[tuple[float, flow.Input]]
+) -> Generator[None, None, list[int]]:
+    """Store the points that clash with none; the positions of the others."""
+    last_stays = platform.settings.replace_recorded
+    refused = yield from _clashing([time for time, _ in inputs], last_stays)
+    places = [position for position in range(len(inputs)) if position not in refused]
+    for first in range(0, len(places), _AT_ONCE):
+        some = places[first : first + _AT_ONCE]
+        points = [(int(inputs[position][0]), inputs[position][1]) for position in some]
+        occupied = yield from flow.record(platform, node, points, replace=False)
+        refused.update(some[place] for place in occupied)
+        yield
+    return sorted(refused)
 
-    Of two less than a second apart that is the first; of one that clashes with a
-    stored point, the new one.
-    """
-    order = sorted(range(len(times)), key=lambda position: times[position])
-    clashing = {
-        min(one, other) for one, other in zip(order, order[1:]) if times[other] - times[one] < 1
-    }
-    for position, time in enumerate(times):
-        if platform.series.nth(node.id, int(time), int(time), 0) is not None:
+
+def _clashing(times: list[float], last_stays: bool) -> Generator[None, None, set[int]]:
+    """Positions of the points less than a second from one that came first and stays."""
+    clashing: set[int] = set()
+    staying: dict[int, float] = {}  # at most one in each second
+    positions = range(len(times))
+    for position in reversed(positions) if last_stays else positions:
+        time = times[position]
+        second = int(time)
+        near = (staying.get(other) for other in (second - 1, second, second + 1))
+        if any(other is not None and abs(time - other) < 1 for other in near):
             clashing.add(position)
+        else:
+            staying[second] = time
         if position % _AT_ONCE == _AT_ONCE - 1:
             yield
     return clashing

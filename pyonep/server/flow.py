@@ -1,7 +1,8 @@
 """What happens to a value that comes in: preprocess, rule, store, subscribers.
 
-Everything that writes a point goes through here, so that waits, subscriptions and
-retention see every one of them.
+Everything that writes a point goes through here, so that waits and subscriptions see
+every written one, and retention every one. Recorded points, which come from the past,
+are stored and retained; they wake nobody and start nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ UNDELIVERED = "undelivered"
 _STEPS_AT_ONCE = 100
 
 Steps = Generator[None, None, None]
+Positions = Generator[None, None, "list[int]"]
 
 
 class Input(NamedTuple):
@@ -59,17 +61,17 @@ def prepared(platform: Platform, node: Node, raw: Any) -> Input:
     Raises:
         Refused: ``invalid``, with the reason; nothing was changed.
     """
-    description = node.description
-    value = raw
-    if description["preprocess"]:
-        value = _preprocess(platform, node, raw)
+    value = _preprocess(platform, node, raw)
     if node.type == "dataport":
-        text = values.keeper(description["format"])(value, platform.settings.max_text)
-        return Input(value, text, False)
+        return Input(value, _kept(platform, node, value), False)
     if node.type == "datarule":
         return Input(value, "", rules.truth(node, value))
     values.keeper("string")(value, platform.settings.max_text)
     return Input(value, "", False)
+
+
+def _kept(platform: Platform, node: Node, value: Any) -> str:
+    return values.keeper(format_of(node))(value, platform.settings.max_text)
 
 
 def cost(node: Node) -> int:
@@ -164,29 +166,96 @@ def format_of(node: Node) -> str:
     return str(node.description.get("format", "string"))
 
 
-# --- many values -----------------------------------------------------------
+# --- recorded values -------------------------------------------------------
 
 
-def feed_many(
+def recordable(platform: Platform, node: Node, raw: Any) -> Input:
+    """Preprocess a value and see whether the series of a resource can keep it.
+
+    Recorded into a rule or a dispatch it is no input, but a point of its series.
+
+    Raises:
+        Refused: ``invalid``, with the reason; nothing was changed.
+    """
+    if platform.settings.publish_recorded:
+        return prepared(platform, node, raw)
+    value = _preprocess(platform, node, raw)
+    return Input(value, _kept(platform, node, value), False)
+
+
+def record(
+    platform: Platform,
+    node: Node,
+    entries: Sequence[tuple[int, Input]],
+    replace: bool,
+    budget: Budget | None = None,
+) -> Positions:
+    """Record values at given times, in steps.
+
+    Args:
+        platform: The platform.
+        node: What has the series.
+        entries: ``[(time, value found recordable), ...]``.
+        replace: Replace a point of the same second, instead of leaving it as it is.
+        budget: What is left to the request.
+
+    Returns:
+        The positions of those that were refused, because their second has a point.
+    """
+    if not platform.settings.publish_recorded:
+        texts = [(time, given.text) for time, given in entries]
+        return _record_texts(platform, node, texts, replace)
+    refused = []
+    for position, (time, given) in enumerate(entries):
+        if (
+            not replace
+            and platform.series.has(node.id, time)
+            and not _is_gone(platform, node, time)
+        ):
+            refused.append(position)
+        else:
+            yield from feed(platform, node, given, time, budget) or ()
+    return refused
+
+
+def record_many(
     platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
-) -> Generator[None, None, list[int]]:
-    """Give a resource values with their times, in steps.
+) -> Positions:
+    """Record values as they came, in steps.
 
     Returns:
         The positions of those it refused; the others are stored.
     """
     budget.spend(len(entries))
-    if node.type == "dataport" and not _needs_care(platform, node):
-        return _store_many(platform, node, entries)
+    if platform.settings.publish_recorded or node.description["preprocess"]:
+        return (yield from _record_each(platform, node, entries, budget))
+    keep, max_text = values.keeper(format_of(node)), platform.settings.max_text
+    kept, places, refused = [], [], []
+    for position, (time, raw) in enumerate(entries):
+        try:
+            kept.append((time, keep(raw, max_text)))
+            places.append(position)
+        except Refused:
+            refused.append(position)
+    occupied = _record_texts(platform, node, kept, platform.settings.replace_recorded)
+    return refused + [places[position] for position in occupied]
+
+
+def _record_each(
+    platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
+) -> Positions:
+    """Record one after the other: a preprocess may read what the one before left."""
     refused, steps = [], 0
+    replace = platform.settings.replace_recorded
     for position, (time, raw) in enumerate(entries):
         try:
             budget.work(cost(node) - 1)
-            given = prepared(platform, node, raw)
+            given = recordable(platform, node, raw)
         except Refused:
             refused.append(position)
             continue
-        yield from feed(platform, node, given, time, budget) or ()
+        if (yield from record(platform, node, [(time, given)], replace, budget)):
+            refused.append(position)
         steps += cost(node)
         if steps > _STEPS_AT_ONCE:
             steps = 0
@@ -194,26 +263,27 @@ def feed_many(
     return refused
 
 
-def _needs_care(platform: Platform, node: Node) -> bool:
-    return bool(node.description["preprocess"] or platform.resources.subscribers(node.rid))
-
-
-def _store_many(platform: Platform, node: Node, entries: Sequence[tuple[int, Any]]) -> list[int]:
-    keep, max_text = values.keeper(node.description["format"]), platform.settings.max_text
-    kept, refused = [], []
-    for position, (time, raw) in enumerate(entries):
-        try:
-            kept.append((time, keep(raw, max_text)))
-        except Refused:
-            refused.append(position)
-    platform.series.put_many(node.id, kept)
-    if kept:
-        retain(platform, node)
-        if platform.waits.is_awaited(node.id):
-            give = values.giver(node.description["format"])
-            for time, text in kept:
-                platform.waits.arrived(node.id, time, give(text))
+def _record_texts(
+    platform: Platform, node: Node, entries: Sequence[tuple[int, str]], replace: bool
+) -> list[int]:
+    if not entries:
+        return []
+    refused: list[int] = []
+    if replace:
+        platform.series.put_many(node.id, entries)
+    else:
+        occupied = platform.series.add_many(node.id, entries)
+        refused = [
+            position for position in occupied if not _is_gone(platform, node, entries[position][0])
+        ]
+    retain(platform, node)
     return refused
+
+
+def _is_gone(platform: Platform, node: Node, time: int) -> bool:
+    """Whether a point of this time is too old to be read, though it may still be removed."""
+    oldest = horizon(platform, node)
+    return oldest is not None and time < oldest
 
 
 # --- retention -------------------------------------------------------------
@@ -249,6 +319,8 @@ def retain(platform: Platform, node: Node) -> None:
 
 
 def _preprocess(platform: Platform, node: Node, raw: Any) -> Any:
+    if not node.description["preprocess"]:
+        return raw
     value = raw
     for operation, given in node.description["preprocess"]:
         operand = _operand(platform, node, given)

@@ -27,6 +27,10 @@ class Settings:
         max_preprocess: Operations in one ``preprocess``.
         max_text: Characters in one value of format ``string``.
         max_ranges: Ranges of serial numbers in one model.
+        replace_recorded: A point recorded at a second that has one replaces it; by default
+            it is refused, and the old value stays.
+        publish_recorded: Recorded points wake those who wait and go to subscribers and
+            rules, as written ones do; by default they are only stored.
         requests_per_connection: Close a connection after so many requests, as the
             hosted service did after 100; None never does.
         synchronous: SQLite's setting of that name.
@@ -54,6 +58,8 @@ class Settings:
     max_preprocess: int = 100
     max_text: int = 1024 * 1024
     max_ranges: int = 1000
+    replace_recorded: bool = False
+    publish_recorded: bool = False
     requests_per_connection: Optional[int] = None
     synchronous: str = "FULL"
     max_content_bytes: int = 2 * 1024 * 1024 * 1024

@@ -69,7 +69,10 @@ def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Any:
 
 @procedure
 def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
-    """Write points at given times; the status lists those that were refused."""
+    """Write points at given times; the status lists those that were refused.
+
+    A point at a second that has one is refused, and the old value stays.
+    """
     node = call.series(call.own(resource))
     _limit(call, a_list(entries, "entries"))
     return _record(call, node, entries)
@@ -95,7 +98,7 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None,
             if not access.in_tree(call.platform, node):
                 raise Refused("restricted", "the resource was dropped meanwhile")
         some = good[first : first + _AT_ONCE]
-        some_refused = yield from flow.feed_many(call.platform, node, some, call.budget)
+        some_refused = yield from flow.record_many(call.platform, node, some, call.budget)
         refused += [places[first + index] for index in some_refused]
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])

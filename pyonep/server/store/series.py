@@ -229,17 +229,59 @@ class SeriesStore:
         self._note(resource)
         summary = self._summary(resource)
         unique = dict(entries)
-        newest = summary.newest
-        if newest is None or min(unique) > newest.time:
-            summary.count += len(unique)
-            summary.size += sum(map(len, unique.values()))
-            last = max(unique)
-            summary.newest = Point(last, unique[last])
+        if summary.newest is None or min(unique) > summary.newest.time:
+            self._note_new(summary, unique)
         else:
             self._note_older(resource, summary, unique)
+        self._hold(resource, unique)
+
+    def add_many(self, resource: int, entries: Sequence[tuple[int, str]]) -> list[int]:
+        """Write those of many points whose second is free.
+
+        Returns:
+            The positions of the others: their second has a point, or an earlier one of
+            the entries takes it.
+        """
+        if not entries:
+            return []
+        summary = self._summary(resource)
+        free = dict(entries)
+        refused: list[int] = []
+        if len(free) < len(entries) or (summary.newest and min(free) <= summary.newest.time):
+            free, refused = self._sorted_out(resource, summary, entries)
+        if free:
+            self._note_new(summary, free)
+            self._hold(resource, free)
+        return refused
+
+    def _sorted_out(
+        self, resource: int, summary: _Summary, entries: Sequence[tuple[int, str]]
+    ) -> tuple[dict[int, str], list[int]]:
+        """The entries whose second is free, and the positions of the others."""
+        newest = summary.newest.time if summary.newest else EARLIEST
+        self._write_points()
+        known = self._known(resource, [time for time, _ in entries if time <= newest])
+        free: dict[int, str] = {}
+        refused = []
+        for position, (time, value) in enumerate(entries):
+            if time in known or time in free:
+                refused.append(position)
+            else:
+                free[time] = value
+        return free, refused
+
+    def _hold(self, resource: int, entries: dict[int, str]) -> None:
         self._db.promise()
-        self._waiting.extend([(resource, time, value) for time, value in unique.items()])
+        self._waiting.extend([(resource, time, value) for time, value in entries.items()])
         self._changed.add(resource)
+
+    def _note_new(self, summary: _Summary, entries: dict[int, str]) -> None:
+        """Account for points none of which replaces another."""
+        summary.count += len(entries)
+        summary.size += sum(map(len, entries.values()))
+        last = max(entries)
+        if summary.newest is None or last > summary.newest.time:
+            summary.newest = Point(last, entries[last])
 
     def _note_older(self, resource: int, summary: _Summary, entries: dict[int, str]) -> None:
         """Account for points some of which may replace others."""
@@ -346,6 +388,14 @@ class SeriesStore:
         # No need to count what is only read.
         found = self._db.one(_NEWEST, s=resource)
         return Point(*found) if found else None
+
+    def has(self, resource: int, time: int) -> bool:
+        """Whether there is a point at this second."""
+        summary = self._summaries.get(resource)
+        if summary is not None and (summary.newest is None or time > summary.newest.time):
+            return False
+        self._write_points()
+        return self._db.one(_AT, s=resource, t=time) is not None
 
     def between(
         self, resource: int, low: int, high: int, limit: int, ascending: bool
