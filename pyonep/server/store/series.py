@@ -244,6 +244,7 @@ class SeriesStore:
         """
         if not entries:
             return []
+        self._note(resource)
         summary = self._summary(resource)
         free = dict(entries)
         refused: list[int] = []
