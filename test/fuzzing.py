@@ -7,15 +7,17 @@ Requests are templates: ``<<cik>>`` stands for a key of the world that they are 
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import logging
 import re
 import socket
+import struct
 from pathlib import Path
 
-from pyonep.server import LocalPlatform, Settings, fleet
-from pyonep.server.access import Caller
-from pyonep.server.store import PIECE
+from conftest import Raw
+
+from pyonep.server import LocalPlatform, Settings
 
 CORPUS = Path(__file__).parent / "data" / "fuzz"
 RPC = "/onep:v1/rpc/process"
@@ -25,7 +27,6 @@ CALL_STATUSES = {"ok", "invalid", "restricted", "error", "expire", "noauth", "lo
 PATIENCE = 10  # seconds in which a request that is complete has its answer
 MOMENT = 0.1  # seconds in which one has it that may never be complete
 _HOLE = re.compile(r"<<(.+?)>>", re.DOTALL)
-_MODEL, _SN = "thermo", "SN-1"
 
 
 class Problems(logging.Handler):
@@ -46,6 +47,7 @@ class Ground:
     def __init__(self):
         settings = Settings(max_data_text=4096, max_text=20_000, max_request_bytes=1024 * 1024)
         self.platform = LocalPlatform(settings=settings)
+        self._numbers = itertools.count()
         self._problems = Problems()
         self._loggers = [logging.getLogger(name) for name in ("pyonep", "uvicorn", "asyncio")]
         # Its lines are made of what was sent, so they are made here too.
@@ -56,6 +58,7 @@ class Ground:
             logger.addHandler(self._problems)
         self._calls.setLevel(logging.INFO)
         self.platform.start()
+        self._admin_key = self.platform.run(lambda platform: platform.admin_key)
         self._other = self.world()
         return self
 
@@ -67,7 +70,16 @@ class Ground:
 
     def world(self):
         """A device and a vendor with some of everything: what the holes stand for."""
-        return self.platform.run(_world)
+        device = self.platform.device()
+        account = self.platform.vendor(f"v{next(self._numbers)}")
+        names = {"cik": device.cik, "rid": device.rid, "admin": self._admin_key}
+        raw = Raw(self.platform)
+        try:
+            _device(raw, names)
+            _fleet(raw, account, names)
+        finally:
+            raw.http.close()
+        return names
 
     def send(self, sent, is_complete=True):
         """Send bytes on a connection of their own; return the answers: status, headers, body.
@@ -78,14 +90,46 @@ class Ground:
         with socket.create_connection((self.platform.host, self.platform.port)) as conn:
             conn.settimeout(PATIENCE if is_complete else MOMENT)
             answers = list(_answers(conn, sent, is_complete))
-        shown = sent if len(sent) < 4000 else sent[:2000] + b" ... " + sent[-2000:]
-        faults, self._problems.found = self._problems.found, []
-        assert not faults, f"{shown}\n{faults[0]}"
+        shown = self.look(sent)
         assert answers or not is_complete, f"no answer to {shown}"
         for status, headers, body in answers:
             assert status in STATUSES, f"{status} {body} to {shown}"
             assert all(_is_clean(value) for value in headers.values()), f"{headers} to {shown}"
         return answers
+
+    def look(self, sent):
+        """See whether anything was logged as an error; return how to show what was sent."""
+        shown = sent if len(sent) < 4000 else sent[:2000] + b" ... " + sent[-2000:]
+        faults, self._problems.found = self._problems.found, []
+        assert not faults, f"{shown}\n{faults[0]}"
+        return shown
+
+    def hang_up(self, sent, after):
+        """Send bytes, read up to so many of the answer, and reset the connection."""
+        with socket.create_connection((self.platform.host, self.platform.port)) as conn:
+            conn.settimeout(PATIENCE)
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            conn.sendall(sent)
+            if after:
+                conn.recv(after)
+        self.serves()
+        self.look(sent)
+
+    def pipeline(self, several):
+        """Send requests right behind each other; return the answers, which come in order."""
+        with socket.create_connection((self.platform.host, self.platform.port)) as conn:
+            conn.settimeout(PATIENCE)
+            conn.sendall(b"".join(several))
+            stream = conn.makefile("rb")
+            for sent in several:
+                response = http.client.HTTPResponse(_Stream(stream), method=_method(sent))
+                response.begin()
+                response.read()
+                assert response.status in STATUSES, f"{response.status} to {sent}"
+                if response.will_close:
+                    break
+            stream.close()
+        self.look(b"".join(several))
 
     def rpc(self, calls, names, is_whole=False):
         """Send the text of calls, or of a whole body; return their answers, or its error."""
@@ -109,9 +153,8 @@ def _answers(conn, sent, is_complete):
         if is_complete and len(sent) < 100_000:
             raise
         # Refused before it was all there; the answer may be lost with the rest.
-    method = sent.split(b" ", 1)[0].decode("latin-1")
     while True:
-        response = http.client.HTTPResponse(conn, method=method)
+        response = http.client.HTTPResponse(conn, method=_method(sent))
         try:
             response.begin()
             yield response.status, dict(response.headers), response.read()
@@ -121,6 +164,26 @@ def _answers(conn, sent, is_complete):
             response.close()
         if is_complete or response.will_close:
             return
+
+
+class _Stream:
+    """A connection whose answers are read through one buffer."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def makefile(self, _):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def close(self):
+        pass
+
+
+def _method(sent):
+    return sent.split(b" ", 1)[0].decode("latin-1")
 
 
 def _is_clean(value):
@@ -180,79 +243,63 @@ def corpus():
 
 # --- the world -------------------------------------------------------------
 
-
+_SIMPLE = {"simple": {"comparison": "gt", "constant": 3, "repeat": True}}
+_COUNT = {"comparison": "eq", "constant": "x", "count": 2, "timeout": 60, "repeat": True}
 _RESOURCES = {
     "plain": ("dataport", {"format": "float"}),
     "int": ("dataport", {"format": "integer", "retention": {"count": 3, "duration": 24}}),
-    "text": ("dataport", {"format": "string", "subscribe": "<<int>>"}),
-    "sum": ("dataport", {"format": "float", "preprocess": [["mul", 2], ["add", "<<int>>"]]}),
-    "simple": (
-        "datarule",
-        {
-            "format": "string",
-            "subscribe": "<<int>>",
-            "rule": {"simple": {"comparison": "gt", "constant": 3, "repeat": True}},
-        },
-    ),
-    "count": (
-        "datarule",
-        {
-            "format": "integer",
-            "rule": {
-                "count": {
-                    "comparison": "eq",
-                    "constant": "x",
-                    "count": 2,
-                    "timeout": 60,
-                    "repeat": True,
-                }
-            },
-        },
-    ),
-    "mail": (
-        "dispatch",
-        {"method": "email", "recipient": "a@example.com", "subscribe": "<<text>>"},
-    ),
+    "text": ("dataport", {"format": "string"}),
+    "sum": ("dataport", {"format": "float"}),
+    "simple": ("datarule", {"format": "string", "rule": _SIMPLE}),
+    "count": ("datarule", {"format": "integer", "rule": {"count": _COUNT}}),
+    "mail": ("dispatch", {"method": "email", "recipient": "a@example.com"}),
     "child": ("client", {"name": "child", "limits": {"dataport": 5, "client": "inherit"}}),
 }
 
 
-def _world(platform):
-    device, account = platform.add_device(), None
-    number = platform.resources.by_rid(device.rid).id
-    names = {"cik": device.cik, "rid": device.rid, "admin": platform.admin_key}
+def _device(raw, names):
+    """A device that owns one of each kind, some of which feed others."""
+    known = [["create", kind, description] for kind, description in _RESOURCES.values()]
+    names.update(zip(_RESOURCES, _called(raw, names["cik"], known)))
+    fed = {"text": "int", "simple": "int", "mail": "text"}
+    calls = [["map", "alias", names[name], name] for name in _RESOURCES]
+    calls += [["update", names[name], {"subscribe": names[fed[name]]}] for name in fed]
+    calls += [["update", names["sum"], {"preprocess": [["mul", 2], ["add", names["int"]]]}]]
+    calls += [["write", names["int"], 7], ["share", names["int"], {"meta": "m"}]]
+    calls += [["info", names["child"], {"key": True}]]
+    *_, names["share"], child = _called(raw, names["cik"], calls)
+    names["key"] = child["key"]
 
-    def call(procedure, *arguments, client=number):
-        return platform.call(Caller(client), procedure, list(arguments))
 
-    for name, (kind, description) in _RESOURCES.items():
-        text = _HOLE.sub(lambda match: names[match[1]], json.dumps(description))
-        names[name] = call("create", kind, json.loads(text))
-        call("map", "alias", names[name], name)
-    call("write", {"alias": "int"}, 7)
-    names["share"] = call("share", {"alias": "int"}, {"meta": "m"})
-    names["key"] = platform.resources.by_rid(names["child"]).cik
-    account = fleet.add_account(platform, f"v{number}")
+def _called(raw, cik, calls):
+    """Call procedures in one request; return their results."""
+    numbered = [
+        {"id": number, "procedure": call[0], "arguments": call[1:]}
+        for number, call in enumerate(calls)
+    ]
+    answers = raw.json({"auth": {"cik": cik}, "calls": numbered})
+    assert all(answer["status"] == "ok" for answer in answers), answers
+    return [answer.get("result") for answer in answers]
+
+
+def _fleet(raw, account, names):
+    """A vendor with a model, serial numbers, a device, content and a group."""
     names.update(vendor=account.name, vcik=account.cik, token=account.token)
-    names.update(portal=account.portal_rid, model=_MODEL, sn=_SN)
-    _fleet(platform, account, names)
-    return names
+    names.update(portal=account.portal_rid, model="thermo", sn="SN-1")
+    (template,) = _called(raw, account.cik, [["create", "client", {"name": "template"}]])
+    model = "/provision/manage/model/"
+    key = {"X-Exosite-CIK": account.cik}
+    form = {**key, "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
+    def post(path, body, headers=form):
+        status, _, content = raw.send(body.encode(), path, "POST", headers)
+        assert status in (200, 205), (path, status, content)
+        return content.decode()
 
-def _fleet(platform, account, names):
-    vendor = platform.fleet.vendor(account.name)
-    portal = platform.resources.by_rid(account.portal_rid)
-    template = platform.add_client(portal, "template")
-    platform.fleet.add_model(vendor.id, _MODEL, *("rid", template.rid, ""))
-    model = platform.fleet.model(vendor.id, _MODEL)
-    fleet.add(platform, model, [(_SN, "extra"), ("SN-2", "")])
-    made = platform.add_client(portal, "made")
-    platform.fleet.set_client(platform.fleet.serial(model.id, _SN), made.id, vendor.id)
-    names["made"] = made.cik
-    platform.content.add(model.id, "blob", "meta", False, platform.now())
-    content = platform.content.one(model.id, "blob")
-    blob = platform.content.new_blob()
-    platform.content.add_piece(blob, 0, b"x" * 3000)
-    assert PIECE > 3000
-    platform.content.set_blob(content, blob, "text/plain", 3000, platform.now())
-    platform.fleet.add_group(model.id, "group", "meta")
+    post(model, f"model=thermo&rid={template}")
+    post(f"{model}thermo/", "sn=SN-1&sn=SN-2&extra=x")
+    post(f"{model}thermo/SN-1", f"enable=true&owner={account.portal_rid}")
+    names["made"] = post("/provision/activate", f"vendor={account.name}&model=thermo&sn=SN-1", {})
+    post("/provision/manage/content/thermo/", "id=blob&meta=m")
+    post("/provision/manage/content/thermo/blob", "x" * 3000, {**key, "Content-Type": "text/plain"})
+    post("/provision/manage/group/thermo/", "id=group&meta=m")

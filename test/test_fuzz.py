@@ -176,6 +176,40 @@ def test_any_bytes(ground, data):
     ground.serves()
 
 
+PIPED = requests(st.sampled_from(list(ROUTES)), odd_headers=("Range", "Cookie", "Expect"))
+
+
+@pytest.mark.soak
+@fuzzed(40)
+@given(several=st.lists(PIPED, min_size=2, max_size=4))
+def test_requests_right_behind_each_other(ground, several):
+    names = ground.world()
+    ground.pipeline([filled(one, names) for one in several])
+    ground.serves()
+
+
+@pytest.mark.soak
+@fuzzed(40)
+@given(data=st.data(), part=st.floats(0, 1))
+def test_whoever_hangs_up(ground, data, part):
+    """In the middle of a request, right behind it, or while a long poll waits."""
+    names = ground.world()
+    polled = [("X-Exosite-CIK", "<<cik>>"), ("Request-Timeout", "5000")]
+    poll = ("GET /onep:v1/stack/alias?int", polled, "")
+    kept = data.draw(st.sampled_from([*WHOLE, poll]) | requests(st.sampled_from(list(ROUTES))))
+    sent = filled(kept, names)
+    ground.hang_up(sent if data.draw(st.booleans()) else sent[: int(part * len(sent))], 0)
+
+
+def test_whoever_hangs_up_while_a_blob_is_sent(ground):
+    names = ground.world()
+    key = [("X-Exosite-CIK", "<<vcik>>")]
+    blob = "/provision/manage/content/<<model>>/blob"
+    ground.send(filled((f"POST {blob}", key, "<<x*20000000>>"), names))
+    for read in (1, 1000, 100_000):
+        ground.hang_up(filled((f"GET {blob}?download=true", key, ""), names), read)
+
+
 @pytest.mark.parametrize("target", [target for target in ROUTES if "GET" in ROUTES[target]])
 def test_head_is_get_without_a_body(ground, target):
     names = ground.world()
