@@ -1,0 +1,436 @@
+"""Nobody gets what is not theirs: the table of who, by which road, what, in each state.
+
+The table and its oracle are in `access_table`. Here it is gone through, in this process and
+over a socket, with the roads that do not fit into a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from itertools import product
+
+import access_table as at
+import pytest
+from access_table import Draft, World, auth_of, exchange
+
+from pyonep.server import LocalPlatform
+from pyonep.server import procedures as table
+from pyonep.server.access import PERMISSIONS
+from pyonep.server.platform import Platform
+from pyonep.server.store import Store
+
+SOAK = bool(os.environ.get("PYONEP_TEST_SOAK"))
+EVERY = 1 if SOAK else 5  # so many rows of the big tables are skipped for one that is tried
+AFFECTED = [
+    (state, name)
+    for state, name in product(at.STATES, ("device", "portal", "vendor", "stranger"))
+    if (state, name) not in (("moved", "vendor"), ("dropped", "stranger"), ("moved", "stranger"))
+]
+
+
+@pytest.fixture
+def inner(clock):
+    """A platform without a server."""
+    platform = Platform(Store(None), clock=clock)
+    yield platform
+    platform.store.close()
+
+
+def compare(world, draft, ways, rows, differ):
+    for way, auth in ways:
+        for deed, target in rows:
+            arguments = deed.arguments(world, target)
+            got = at.told(world.outcome(auth, deed.procedure, arguments))
+            want = at.expected(draft, way, deed, target)
+            if got != want:
+                place = at.DEEDS.index(deed)
+                differ.append((way, f"{deed.procedure} #{place}", target, got, want))
+
+
+# --- the RPC API -----------------------------------------------------------
+
+
+def test_every_procedure_is_in_the_table():
+    assert set(table.names()) <= {deed.procedure for deed in at.DEEDS}
+
+
+@pytest.mark.parametrize(("state", "name"), AFFECTED)
+def test_every_procedure_by_every_road(inner, state, name):
+    """AMD-020 AMD-021"""
+    world, draft, differ = World(inner), Draft(), []
+    ways = [(way, auth_of(world, way)) for way in at.WAYS]
+    world.happen(state, name)
+    draft.happen(state, name)
+    compare(world, draft, ways, at.rows(), differ)
+    assert not differ, differ[:20]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_procedure_by_tokens_that_permit_a_little(inner, part):
+    """AMD-022"""
+    world, differ = World(inner), []
+    number = 0
+    for way in list(at.tokens())[part::4]:
+        rows = at.rows()
+        chosen = rows[number % EVERY :: EVERY]
+        compare(world, Draft(), [(way, auth_of(world, way))], chosen, differ)
+        number += 1
+    assert not differ, differ[:20]
+
+
+@pytest.mark.parametrize("state", ["expired", "locked", "revoked", "waiting", "dropped"])
+def test_two_states_at_once(inner, state):
+    for other, name in product(("locked", "expired", "dropped"), ("device", "portal")):
+        world, draft, differ = World(inner), Draft(), []
+        ways = [(way, auth_of(world, way)) for way in at.WAYS]
+        for what, whom in ((state, "vendor"), (other, name)):
+            if draft.there(whom):
+                world.happen(what, whom)
+                draft.happen(what, whom)
+        compare(world, draft, ways, at.rows()[:: 4 * EVERY], differ)
+        assert not differ, differ[:20]
+
+
+def test_a_lock_that_is_taken_away(inner):
+    """AMD-020"""
+    world = World(inner)
+    for way in at.WAYS:
+        auth = auth_of(world, way)
+        for name in (way.holder, way.client):
+            world.happen("locked", name)
+            assert world.outcome(auth, "read", [world.rids["port"]]) == "locked"
+            inner.resources.describe(
+                world.node(name), {**world.node(name).description, "locked": False}, 1
+            )
+            assert world.outcome(auth, "read", [world.rids["port"]]) == "ok"
+
+
+def test_a_batch_is_checked_call_by_call(inner):
+    """AMD-020 AMD-021"""
+    for state, status in (
+        ("locked", "locked"),
+        ("expired", "restricted"),
+        ("dropped", "restricted"),
+    ):
+        world = World(inner)
+        callers = [inner.authenticate(auth_of(world, way)) for way in at.WAYS]
+        world.happen(state, "device")
+        world.happen(state, "vendor")
+        for caller in callers:
+            with pytest.raises(at.Refused) as refused:
+                inner.call(caller, "read", [world.rids["port"], {}])
+            # The portal is neither locked nor expired, and acts as the device by its own right.
+            assert refused.value.status == status
+
+
+def test_tokens_end(inner, clock):
+    """AMD-021"""
+    world = World(inner)
+    read = ["read", [world.rids["port"]]]
+    auth = {
+        "token": world.do(
+            {"cik": world.key("device")},
+            "grant",
+            at.HERE,
+            {world.rids["port"]: ["read"]},
+            {"ttl": 10},
+            raw=True,
+        )
+    }
+    assert world.outcome(auth, *read) == "ok"
+    clock.now += 9.9
+    assert world.outcome(auth, *read) == "ok"
+    clock.now += 0.2
+    assert world.outcome(auth, *read) == "401"
+
+
+@pytest.mark.parametrize("name", ["device", "vendor"])
+def test_a_new_key_does_not_wake_the_tokens_of_the_old_one(inner, name):
+    """AMD-021"""
+    world = World(inner)
+    auth = auth_of(world, at.WAYS[6])  # by the vendor, for the device
+    world.happen("revoked", name)
+    node = world.node(name)
+    inner.resources.set_key(node, node.cik, "activated", None)
+    assert world.outcome(auth, "read", [world.rids["port"]]) == "401"
+
+
+def test_a_token_of_an_older_file_rests_on_the_client_it_acts_as(inner):
+    """AMD-021"""
+    world = World(inner)
+    auth = auth_of(world, at.WAYS[5])  # by the portal
+    inner.database.change(at.delete_makers())
+    world.happen("expired", "portal")
+    assert world.outcome(auth, "read", [world.rids["port"]]) == "ok"
+    world.happen("expired", "device")
+    assert world.outcome(auth, "read", [world.rids["port"]]) == "401"
+
+
+# --- info, with a token ----------------------------------------------------
+
+
+def test_the_keys_that_a_token_gives(inner):
+    """AMD-023"""
+    world = World(inner)
+
+    def key(permits, name, maker="device"):
+        given = {world.rids[top]: words for top, words in permits.items()}
+        grant = world.do({"cik": world.key(maker)}, "grant", world.rids["device"], given, raw=True)
+        told = world.do({"token": grant}, "info", world.rids[name], {"key": True}, raw=True)
+        return told.get("key")
+
+    for maker in ("device", "portal", "vendor"):
+        assert key({"device": ["info"]}, "inner", maker) == world.key("inner")
+        assert key({"inner": ["info"]}, "inner", maker) == world.key("inner")
+        assert key({"device": ["info"]}, "device", maker) is None
+        assert key({"device": list(PERMISSIONS)}, "innermost", maker) is None
+    without = [word for word in PERMISSIONS if word != "info"]
+    with pytest.raises(at.Refused, match="does not permit info"):
+        key({"device": without}, "inner")
+    assert key({"device": ["info"]}, "innermost") is None
+
+
+def test_a_share_code_opens_and_needs_its_permission(inner):
+    """AMD-022"""
+    world = World(inner)
+    for words, shown in ((["info"], False), (["info", "share"], True)):
+        given = {world.rids["port"]: words}
+        token = world.do({"cik": world.key("device")}, "grant", at.HERE, given, raw=True)
+        told = world.do({"token": token}, "info", world.rids["port"], raw=True)
+        assert ("shares" in told) is shown
+        assert (world.codes["port"] in json.dumps(told)) is shown
+
+
+def test_where_a_dispatch_sends_what_a_token_may_not_read(inner):
+    """AMD-022"""
+    world = World(inner)
+    cik = {"cik": world.key("device")}
+    given = {"method": "email", "recipient": "a@b.example", "subscribe": world.rids["port"]}
+    rid = world.do(cik, "create", "dispatch", given, raw=True)
+    elsewhere = {"recipient": "x@y.example"}
+    for permits, want in (
+        ({rid: ["update", "read"]}, "restricted"),
+        ({rid: ["update"], world.rids["port"]: ["read"]}, "ok"),
+    ):
+        auth = {"token": world.do(cik, "grant", at.HERE, permits, raw=True)}
+        assert world.outcome(auth, "update", [rid, elsewhere]) == want
+        assert world.outcome(auth, "update", [rid, {"name": "x"}]) == "ok"
+
+
+# --- waits -----------------------------------------------------------------
+
+
+@pytest.fixture
+def served(clock):
+    with LocalPlatform(clock=clock) as platform:
+        yield platform
+
+
+def ends(served, work, ask):
+    """Open a wait, let something happen once it is open, and return what `ask` returns."""
+    found = []
+    before = served.run(lambda inner: len(inner.waits))
+    thread = threading.Thread(target=lambda: found.append(ask()))
+    thread.start()
+    while served.run(lambda inner: len(inner.waits)) == before:
+        assert thread.is_alive()
+    served.run(lambda inner: work())
+    thread.join(20)
+    assert found, "the wait goes on although the access ended"
+    return found[0]
+
+
+def call(served, auth, procedure, *arguments):
+    from conftest import Raw
+
+    raw = Raw(served)
+    try:
+        return raw.call(auth, procedure, *arguments)
+    finally:
+        raw.http.close()
+
+
+ENDS = [
+    *[(way, state, name) for way in at.WAYS for state in at.STATES[1:] for name in ("device",)],
+    *[(way, "locked", "vendor") for way in at.WAYS],
+    *[(way, "revoked", "portal") for way in at.WAYS],
+]
+
+
+def test_a_wait_ends_with_the_access_it_rests_on(served):
+    """AMD-020 AMD-021"""
+    tried = 0
+    for way, state, name in ENDS:
+        world = served.run(World)
+        draft = Draft()
+        draft.happen(state, name)
+        gate = at.may(draft, way)
+        if gate == "ok":
+            continue
+        tried += 1
+        auth = served.run(lambda inner: auth_of(world, way))  # noqa: B023
+        answer = ends(
+            served,
+            lambda: world.happen(state, name),  # noqa: B023
+            lambda: call(served, auth, "wait", world.rids["port"], {"timeout": 60_000}),  # noqa: B023
+        )
+        want = {"locked", "error"} if gate == "locked" else {"restricted", "error"}
+        assert answer["status"] in want, (way, state, name, answer)
+    assert tried > 20
+
+
+def test_a_wait_ends_with_the_share_or_the_publicity(served):
+    def revoke(world):
+        world.do({"cik": world.key("stranger")}, "revoke", "share", world.codes["shared"], raw=True)
+
+    def give_up(world):
+        auth = {"cik": world.key("device")}
+        world.do(auth, "deactivate", "share", world.codes["shared"], raw=True)
+
+    def hide(world):
+        world.do({"cik": world.key("stranger")}, "update", "public", {"public": False})
+
+    for work, name in ((revoke, "shared"), (give_up, "shared"), (hide, "public")):
+        world = served.run(World)
+        auth = {"cik": world.key("device")}
+        rid = world.rids[name]
+        answer = ends(
+            served,
+            lambda: work(world),  # noqa: B023
+            lambda: call(served, auth, "wait", rid, {"timeout": 60_000}),  # noqa: B023
+        )
+        assert answer == {"status": "restricted"}
+
+
+@pytest.mark.parametrize(("state", "want"), [("locked", 403), ("expired", 401), ("dropped", 401)])
+@pytest.mark.parametrize("road", ["alias", "waitalias"])
+def test_a_long_poll_ends_with_the_access(served, state, want, road):
+    from conftest import Raw
+
+    world = served.run(World)
+    headers = {"X-Exosite-CIK": world.key("device"), "Request-Timeout": "60000"}
+
+    def ask():
+        raw = Raw(served)
+        path = f"/onep:v1/stack/{road}?port"
+        method, body = ("GET", b"") if road == "alias" else ("POST", b"timeout=60000")
+        try:
+            return raw.send(body, path, method, headers)[0]
+        finally:
+            raw.http.close()
+
+    assert ends(served, lambda: world.happen(state, "device"), ask) == want
+
+
+# --- the other fronts ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "name"), AFFECTED)
+def test_the_data_interface(inner, state, name):
+    """AMD-020 AMD-021"""
+    draft = Draft()
+    draft.happen(state, name)
+    want = {"ok": (200, 204), "locked": (403,), "401": (401,)}[at.may(draft, at.WAYS[0])]
+    for method, path, body in at.DATA_ROUTES:
+        world = World(inner)
+        world.happen(state, name)
+        headers = [("X-Exosite-CIK", world.key("device"))]
+        assert exchange(inner, method, path, headers, body) in want, (method, path)
+        for other in ("shared", "released", "given", "public", "deep", "hidden"):
+            elsewhere, there = path.replace("port", other), body.replace(b"port", other.encode())
+            before = inner.series.count(world.ids[other])
+            assert exchange(inner, method, elsewhere, headers, there) not in (500,)
+            assert inner.series.count(world.ids[other]) == before
+
+
+def test_every_provisioning_route_is_in_the_table():
+    routes = list(at.provisioning_routes())
+    methods = sum(
+        len(route.methods)
+        for shapes in at.provisioning._ROUTES.values()
+        for route in shapes.values()
+    )
+    assert len(routes) >= methods
+
+
+PROVISIONED = [("fine", "vendor"), *product(at.STATES[1:-1], ("vendor", "guest", "device"))]
+
+
+@pytest.mark.parametrize(("state", "name"), PROVISIONED)
+def test_every_provisioning_route_by_every_road(inner, state, name):
+    """AMD-020 AMD-021"""
+    draft, world, differ = Draft(), None, []
+    draft.happen(state, name)
+    rows = list(product(at.provisioning_routes(), at.PROVISIONERS))
+    for route, who in rows if SOAK or state == "fine" else rows[::EVERY]:
+        if world is None:
+            world = World(inner)
+            world.happen(state, name)
+        headers = [*at.provisioning_headers(world, *who), ("Content-Type", route.type)]
+        got = exchange(inner, route.method, route.path, headers, route.body)
+        if got < 300:
+            world = None  # it may have changed
+        want = at.provisioned(draft, route, *who)
+        if not (got not in (401, 403, 500) if want == "through" else got in want):
+            differ.append((route[:2], who, got, want))
+    assert not differ, differ[:20]
+
+
+def test_what_a_device_downloads(inner):
+    """AMD-020 AMD-021"""
+
+    def downloads(world, who, query=""):
+        path = f"/provision/download?vendor={world.names['vendor']}&model=m{query}"
+        return exchange(inner, "GET", path, [("X-Exosite-CIK", world.key(who))])
+
+    world = World(inner)
+    assert downloads(world, "device") == 200
+    assert downloads(world, "device", "&id=c") == 404  # nothing was uploaded yet
+    assert downloads(world, "device", "&id=p") == 403  # protected
+    assert downloads(world, "guests") == 200
+    for who in ("portal", "vendor", "guest", "stranger", "cousin", "inner"):
+        for query in ("", "&id=c", "&id=c&info=true", "&id=p"):
+            assert downloads(world, who, query) == 403
+    for state, want in (("locked", 403), ("expired", 401), ("revoked", 401), ("dropped", 401)):
+        world = World(inner)
+        world.happen(state, "device")
+        assert downloads(world, "device", "&id=c") == want
+
+
+def test_a_template_that_is_out_of_reach_is_not_cloned(inner):
+    for state in ("moved", "dropped"):
+        world = World(inner)
+        headers = [("X-Exosite-CIK", world.key("vendor"))]
+        body = b"enable=true&owner=" + world.rids["portal"].encode()
+        world.happen(state, "cousin")
+        assert exchange(inner, "POST", "/provision/manage/model/m/free", headers, body) == 412
+    world = World(inner)
+    headers = [("X-Exosite-CIK", world.key("vendor"))]
+    for owner, want in (("stranger", 403), ("guests", 403), ("port", 403), ("portal", 200)):
+        body = b"enable=true&owner=" + world.rids[owner].encode()
+        got = exchange(inner, "POST", "/provision/manage/model/m/free", headers, body)
+        assert got == want
+
+
+# --- over a socket ---------------------------------------------------------
+
+
+def test_a_sample_over_a_socket(served):
+    """AMD-020 AMD-021 AMD-022"""
+    chance = random.Random(7)
+    ways = [*at.WAYS, *chance.sample(list(at.tokens()), 8)]
+    for state, name in chance.sample(AFFECTED, 12):
+        world, draft = served.run(World), Draft()
+        pairs = [(way, served.run(lambda inner: auth_of(world, way))) for way in ways]  # noqa: B023
+        served.run(lambda inner: world.happen(state, name))  # noqa: B023
+        draft.happen(state, name)
+        for way, auth in pairs:
+            rows = [(d, t) for d, t in at.rows() if at.expected(draft, way, d, t) != "ok"]
+            for deed, target in chance.sample(rows, 6):
+                answer = call(served, auth, deed.procedure, *deed.arguments(world, target))
+                status = answer.get("status") or str(answer["error"]["code"])
+                want = at.expected(draft, way, deed, target)
+                assert at.told(status) == want, (way, deed.procedure, target)
