@@ -1,4 +1,4 @@
-"""Who may do what on a platform, as a table that is generated, and what is right, apart from the code.
+"""Who may do what on a platform, as a generated table, and what is right, apart from the code.
 
 A row is a way of being someone, a state that somebody on the way is in, and something to do.
 The rows come from the procedures, the permissions and the routes that there are; what a row
@@ -146,10 +146,10 @@ class World:
         resources, rights = self.platform.resources, self.platform.rights
         access.renew_key(self.platform, self.node("fresh"))
         self.keys = {name: self.node(name).cik for name in CLIENTS}
-        for name in READABLE + ("released", "hidden", "port", "given", "deep"):
+        for name in (*READABLE, "released", "hidden", "port", "given", "deep"):
             resources.map(self.ids["device"], name, self.ids[name])
-        for name in CODES + ("released",):
-            code = self.codes[name] = self.do({"cik": self.key_of_owner(name)}, "share", name)
+        for name in (*CODES, "released"):
+            self.codes[name] = self.do({"cik": self.key_of_owner(name)}, "share", name)
         for name in ("shared", "released"):
             self.do({"cik": self.key("device")}, "activate", "share", self.codes[name], raw=True)
         self.do({"cik": self.key("third")}, "activate", "share", self.codes["theirs"], raw=True)
@@ -159,7 +159,6 @@ class World:
         lifecycle.move(self.platform, self.node("given"), self.node("stranger"), False)
         resources.unmap(self.ids["device"], "given")
         resources.map(self.ids["device"], "given", self.ids["given"])
-        assert code
 
     def key_of_owner(self, name):
         return self.key(TREE[name][0])
@@ -176,7 +175,7 @@ class World:
         devices.add_model(vendor.id, "m", "rid", self.rids["cousin"], "")
         model = devices.model(vendor.id, "m")
         devices.share_model(model.id, guest.id)
-        fleet.add(platform, model, [("sn", ""), ("free", ""), ("mine", "")])
+        devices.add_serials(model.id, [("sn", ""), ("free", ""), ("mine", "")])
         devices.set_client(devices.serial(model.id, "sn"), self.ids["device"], vendor.id)
         devices.set_client(devices.serial(model.id, "mine"), self.ids["guests"], guest.id)
         devices.add_group(model.id, "g", "")
@@ -371,9 +370,8 @@ def _coded(procedure, right, needs=None):
     def arguments(world, target):
         return ["share", world.codes[target]]
 
-    return Deed(
-        procedure, arguments, frozenset(right), lambda target: needs and needs(target), CODES
-    )
+    needed = needs or (lambda target: None)
+    return Deed(procedure, arguments, frozenset(right), needed, CODES)
 
 
 def _made(given):
