@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -23,6 +23,8 @@ PERMISSIONS = (
     *("update", "listing", "drop", "usage", "map", "lookup", "unmap", "share", "revoke"),
 )
 _COVERED_BY = {"recordbatch": "record"}
+
+_AT_ONCE = 200  # aliases that one step looks at
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,22 @@ def is_within(platform: Platform, node: Node, top: int) -> bool:
 def in_tree(platform: Platform, node: Node) -> bool:
     """Whether a node is part of the tree: neither dropped nor still being built."""
     return is_within(platform, node, ROOT)
+
+
+def aliases_of(platform: Platform, client: Node) -> Generator[None, None, list[tuple[str, Node]]]:
+    """What a client has aliases for, as far as it is in the tree, by alias; in steps."""
+    found: list[tuple[str, Node]] = []
+    after = ""
+    while True:
+        page = platform.resources.aliases_after(client.id, after, _AT_ONCE)
+        for alias, number in page:
+            node = platform.resources.by_id(number)
+            if node is not None and (node.owner == client.id or in_tree(platform, node)):
+                found.append((alias, node))
+        if len(page) < _AT_ONCE:
+            return found
+        after = page[-1][0]
+        yield
 
 
 def may_read(platform: Platform, client: Node, node: Node) -> bool:

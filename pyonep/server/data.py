@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterator
 from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Callable, Optional
@@ -35,6 +35,7 @@ _SAFE = "-._~"
 # Points may be older and newer than an HTTP date can say: years 1 to 9999.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_799
 _AT_ONCE = 200  # values that one step takes
+_MANY = 5000  # pairs that one step puts in order
 _LONGEST_NAME = 1024
 
 Steps = Generator[None, None, Response]
@@ -89,8 +90,8 @@ def _pairs(request: Request) -> Generator[None, None, list[tuple[str, str]]]:
     pairs: list[tuple[str, str]] = []
     text, most = request.text(), request.platform.settings.max_data_text
     longest = 3 * (most + _LONGEST_NAME)  # each byte may be written as %41
-    for place, part in enumerate(text.strip("&").split("&") if text.strip("&") else []):
-        if place % _AT_ONCE == _AT_ONCE - 1:
+    for part in _parts(text.strip("&")):
+        if len(pairs) % _AT_ONCE == _AT_ONCE - 1:
             yield
         name, equals, value = part.partition("=")
         if not equals:
@@ -99,6 +100,16 @@ def _pairs(request: Request) -> Generator[None, None, list[tuple[str, str]]]:
             raise TooLarge(f"a value has at most {most} bytes")
         pairs.append((_decoded(name), _decoded(value)))
     return pairs
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What stands between the signs ``&``, without splitting a long text at once."""
+    start = 0
+    while start < len(text):
+        end = text.find("&", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
 
 
 def _decoded(text: str) -> str:
@@ -138,7 +149,11 @@ def _store(request: Request, client: Node) -> Generator[None, None, None]:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
     platform = request.platform
     inputs = []
-    pairs = dict((yield from _pairs(request)))
+    pairs: dict[str, str] = {}
+    for place, (alias, value) in enumerate((yield from _pairs(request))):
+        pairs[alias] = value
+        if place % _MANY == _MANY - 1:
+            yield
     request.names = list(pairs)
     for place, (alias, value) in enumerate(pairs.items()):
         node = _named(platform, client, alias)

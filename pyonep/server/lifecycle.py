@@ -19,7 +19,7 @@ from .store import UNFINISHED, Node
 if TYPE_CHECKING:
     from .platform import Platform
 
-_NODES_AT_ONCE = 200
+_NODES_AT_ONCE = 50
 _POINTS_AT_ONCE = 5000
 
 

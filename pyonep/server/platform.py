@@ -29,7 +29,7 @@ from .store import (
     StoreError,
     TimerStore,
 )
-from .turns import Turn
+from .turns import Turn, collector
 from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -451,6 +451,7 @@ class Platform:
 
     def stop(self) -> None:
         """Stop background work and commit."""
+        collector.release()
         self._stopped = True
         if self._alarm is not None:
             self._alarm.cancel()

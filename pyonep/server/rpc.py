@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import ExitStack
 from types import GeneratorType
 from typing import Any, NamedTuple, Optional
 
@@ -18,13 +17,14 @@ from .budget import Budget
 from .errors import BadArguments, NotKept, Partly, Refused, Unauthorized
 from .pieces import Encoded
 from .platform import Platform
-from .turns import Turn, in_turns, no_collection
+from .turns import Turn, in_turns
 from .waits import Hangup, HungUp, Waiter, while_connected
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
 _FEW = 200  # answers
 _AUTH_FIRST = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"auth"[ \t\r\n]*:[ \t\r\n]*')
+_MUCH = 100  # of them, which are not kept as objects until the answer is written
 _LITTLE = 8  # numbers or short texts, which every answer may have
 
 NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
@@ -67,16 +67,13 @@ async def process(
     Raises:
         HungUp: The client did.
     """
-    with ExitStack() as ending:
-        ending.enter_context(no_collection(len(body) > pieces.SMALL))
-        try:
-            request = await _parsed(platform, body)
-            answers = await _answers(platform, request, hangup, ending)
-        except _WholeError as error:
-            if calllog.is_on():
-                calllog.rpc_error(error.error)
-            return jsontext.encode({"error": error.error})
-        return await _written(answers) if answers else None
+    try:
+        answers = await _answers(platform, await _parsed(platform, body), hangup)
+    except _WholeError as error:
+        if calllog.is_on():
+            calllog.rpc_error(error.error)
+        return jsontext.encode({"error": error.error})
+    return await _written(answers) if answers else None
 
 
 def too_large(platform: Platform) -> bytes:
@@ -172,7 +169,7 @@ class _Ran(NamedTuple):
 
 
 async def _answers(
-    platform: Platform, request: _Request, hangup: Optional[Hangup], ending: ExitStack
+    platform: Platform, request: _Request, hangup: Optional[Hangup]
 ) -> list[dict[str, Any]]:
     rollbacks = platform.rollbacks
     ran: list[_Ran] = []
@@ -185,7 +182,6 @@ async def _answers(
                 await turn.pass_on()
         await platform.committed(rollbacks)
         if any(one.waiter is not None for one in ran):
-            ending.close()  # that may take minutes
             await _settle(platform, ran, hangup)
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
@@ -247,7 +243,7 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget:
 async def _told(result: Any, budget: Budget) -> Any:
     """A result as it goes into the answer: one that is long is written at once, in steps."""
     weight = pieces.weight(result)
-    if weight > pieces.ITEMS:
+    if weight > _MUCH:
         result = await in_turns(pieces.encoded(result))
         budget.tell(0, sum(map(len, result.parts)))
     elif weight > _LITTLE:

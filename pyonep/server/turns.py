@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,6 +18,7 @@ TURN = 0.004  # seconds
 # Rounds of the event loop that belong to others: to receive a request takes one, to
 # answer it another, to commit it a third.
 _ROUNDS = 3
+_WHILE, _LONGEST_WHILE = 0.3, 30.0  # seconds without collecting cycles
 
 
 class Turn:
@@ -40,6 +40,7 @@ class Turn:
 
     async def pass_on(self) -> None:
         """Let all others who are ready run first."""
+        collector.hold_off()
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
         self.begin()
@@ -58,31 +59,43 @@ async def in_turns(steps: Generator[Any, None, T]) -> T:
             await turn.pass_on()
 
 
-_long_requests = 0
-_collector_was_on = False
-
-
-@contextmanager
-def no_collection(is_long: bool) -> Iterator[None]:
-    """Keep Python's collector of cycles away from the many lists of a long request.
+class _Collector:
+    """Keeps Python's collector of cycles away from the many lists of long work.
 
     It would walk over all of them several times, and nobody can interrupt it; they go
-    when the request does.
+    when the work is done.
     """
-    global _long_requests, _collector_was_on
-    if not is_long:
-        yield
-        return
-    if not _long_requests:
-        _collector_was_on = gc.isenabled()
-        gc.disable()
-    _long_requests += 1
-    try:
-        yield
-    finally:
-        _long_requests -= 1
-        if not _long_requests and _collector_was_on:
+
+    def __init__(self) -> None:
+        self._is_off = False
+        self._since = self._until = 0.0
+
+    def hold_off(self) -> None:
+        """Keep it away for a while."""
+        now = time.monotonic()
+        self._until = now + _WHILE
+        if not self._is_off and gc.isenabled() and now > self._since + _LONGEST_WHILE + _WHILE:
+            gc.disable()
+            self._is_off, self._since = True, now
+            asyncio.get_running_loop().call_later(_WHILE, self._look)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._is_off and now < min(self._until, self._since + _LONGEST_WHILE):
+            asyncio.get_running_loop().call_later(_WHILE, self._look)
+            return
+        if now < self._since + _LONGEST_WHILE:
+            self._since = 0.0  # may be held off again at once
+        self.release()
+
+    def release(self) -> None:
+        """Let it do its work again."""
+        if self._is_off:
+            self._is_off = False
             gc.enable()
+
+
+collector = _Collector()
 
 
 def at_once(steps: Generator[Any, None, T]) -> T:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from types import GeneratorType
 from typing import Any, Callable
 
 from .. import access, flow, rules
 from ..access import Call
 from ..descriptions import KINDS
 from ..store import Node
+from ..turns import at_once
 from .table import an_object, procedure
 
 _COUNTED = (*KINDS, "disk", "email", "http", "share", "sms", "xmpp")
 _NOT_MINE = "undefined"
+_AT_ONCE = 200  # subscribers that one step looks at
+
+Steps = Generator[None, None, Any]
 
 
 @procedure
-def info(call: Call, resource: Any, options: Any = None) -> dict[str, Any]:
+def info(call: Call, resource: Any, options: Any = None) -> Any:
     """What is known about a resource, as far as the caller may know it."""
     node = call.readable(resource)
     wanted = {name for name, on in an_object(options, "options").items() if on is True}
+    steps = _info(call, node, wanted)
+    many = node.type == "client" or len(call.platform.resources.subscribers(node.rid)) > _AT_ONCE
+    return steps if many else at_once(steps)
+
+
+def _info(call: Call, node: Node, wanted: set[str]) -> Steps:
     within = access.is_within(call.platform, node, call.client.id)
     found = {}
     for name, tell in _TELL.items():
@@ -27,6 +39,8 @@ def info(call: Call, resource: Any, options: Any = None) -> dict[str, Any]:
         if not within and name not in _FOR_ALL:
             continue
         value = tell(call, node)
+        if isinstance(value, GeneratorType):
+            value = yield from value
         if value is not None:
             found[name] = value
     return found
@@ -45,18 +59,21 @@ def _aliases(call: Call, node: Node) -> Any:
         return [
             alias for client, alias in resources.aliases_of(node.id) if client == call.client.id
         ]
+    return _aliases_in(call, node)
+
+
+def _aliases_in(call: Call, client: Node) -> Steps:
     found: dict[str, list[str]] = {}
-    for rid, alias, number in resources.aliases_in(node.id):
-        target = resources.by_id(number)
-        if target is not None and access.in_tree(call.platform, target):
-            found.setdefault(rid, []).append(alias)
+    for alias, node in (yield from access.aliases_of(call.platform, client)):
+        found.setdefault(node.rid, []).append(alias)
     return found
 
 
-def _basic(call: Call, node: Node) -> dict[str, Any]:
+def _basic(call: Call, node: Node) -> Steps:
+    subscribers = yield from _subscribers(call, node)
     basic: dict[str, Any] = {
         "modified": node.modified,
-        "subscribers": len(_subscribers(call, node)),
+        "subscribers": len(subscribers),
         "type": node.type,
     }
     locked = bool(node.description.get("locked"))
@@ -121,10 +138,15 @@ def _storage(call: Call, node: Node) -> dict[str, int] | None:
     }
 
 
-def _subscribers(call: Call, node: Node) -> list[list[str]]:
-    resources = call.platform.resources
-    found = (resources.by_id(number) for number in resources.subscribers(node.rid))
-    return [[n.type, n.rid] for n in found if n and access.in_tree(call.platform, n)]
+def _subscribers(call: Call, node: Node) -> Steps:
+    resources, found = call.platform.resources, []
+    for place, number in enumerate(resources.subscribers(node.rid)):
+        one = resources.by_id(number)
+        if one is not None and access.in_tree(call.platform, one):
+            found.append([one.type, one.rid])
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
+    return found
 
 
 def _tagged(call: Call, node: Node) -> list[str] | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Generator
+from typing import Any, Callable, TypeVar
 
 from .. import access
 from ..access import Call
 from ..descriptions import KINDS
 from ..errors import Refused
+from ..store import Node
 from .table import a_list, a_text, an_object, procedure
 
-_Lister = Callable[[Call, str, Any], "list[str]"]
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+_Lister = Callable[[Call, str, Any], "Steps[list[str]]"]
+_AT_ONCE = 500  # resources that one step looks at
 
 
 @procedure
@@ -19,13 +24,17 @@ def listing(call: Call, first: Any, second: Any = None, third: Any = None) -> An
     if isinstance(first, list):
         call.require(call.client)
         if second is None:
-            found = _listing(call, first, {})
-            return [found[kind] for kind in first]
+            return _in_order(call, first)
         return _listing(call, first, an_object(second, "options"))
     return _listing(call.acting_as(first), a_list(second, "types"), an_object(third, "options"))
 
 
-def _listing(call: Call, types: list[Any], options: dict[str, Any]) -> dict[str, list[str]]:
+def _in_order(call: Call, types: list[Any]) -> Steps[list[list[str]]]:
+    found = yield from _listing(call, types, {})
+    return [found[kind] for kind in types]
+
+
+def _listing(call: Call, types: list[Any], options: dict[str, Any]) -> Steps[dict[str, list[str]]]:
     wanted = {name: value for name, value in (options or {"owned": True}).items() if value}
     result = {}
     for kind in types:
@@ -34,31 +43,61 @@ def _listing(call: Call, types: list[Any], options: dict[str, Any]) -> dict[str,
         found: list[str] = []
         for name, value in wanted.items():
             if name in _LISTERS:
-                found += _LISTERS[name](call, kind, value)
+                found += yield from _LISTERS[name](call, kind, value)
         result[kind] = list(dict.fromkeys(found))
     return result
 
 
-def _owned(call: Call, kind: str, _: Any) -> list[str]:
-    return call.platform.resources.children(call.client.id, kind)
+def _owned(call: Call, kind: str, _: Any) -> Steps[list[str]]:
+    return _children(call, kind, public_only=False)
 
 
-def _activated(call: Call, kind: str, _: Any) -> list[str]:
+def _public(call: Call, kind: str, _: Any) -> Steps[list[str]]:
+    return _children(call, kind, public_only=True)
+
+
+def _children(call: Call, kind: str, public_only: bool) -> Steps[list[str]]:
+    found: list[str] = []
+    after = 0
+    while True:
+        page = call.platform.resources.rids_after(
+            call.client.id, kind, after, _AT_ONCE, public_only
+        )
+        found += [rid for _, rid in page]
+        if len(page) < _AT_ONCE:
+            return found
+        after = page[-1][0]
+        yield
+
+
+def _activated(call: Call, kind: str, _: Any) -> Steps[list[str]]:
     shared = call.platform.rights.activated_list(call.client.id, kind)
-    return [rid for rid in shared if _is_alive(call, rid)]
+    return (yield from _alive(call, shared))
 
 
-def _aliased(call: Call, kind: str, _: Any) -> list[str]:
-    aliased = call.platform.resources.aliased_by(call.client.id, kind)
-    return [rid for rid in aliased if _is_alive(call, rid)]
+def _aliased(call: Call, kind: str, _: Any) -> Steps[list[str]]:
+    aliased = yield from access.aliases_of(call.platform, call.client)
+    return [node.rid for node in sorted(_nodes(aliased, kind), key=lambda node: node.id)]
 
 
-def _public(call: Call, kind: str, _: Any) -> list[str]:
-    return call.platform.resources.children(call.client.id, kind, public_only=True)
+def _nodes(aliased: list[tuple[str, Node]], kind: str) -> list[Node]:
+    return [node for _, node in aliased if node.type == kind]
 
 
-def _tagged(call: Call, kind: str, tags: Any) -> list[str]:
+def _alive(call: Call, rids: list[str]) -> Steps[list[str]]:
+    found = []
+    for place, rid in enumerate(rids):
+        node = call.platform.resources.by_rid(rid)
+        if node is not None and access.in_tree(call.platform, node):
+            found.append(rid)
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
+    return found
+
+
+def _tagged(call: Call, kind: str, tags: Any) -> Steps[list[str]]:
     words = [a_text(word, "a tag") for word in a_list(tags, "tagged")]
+    yield
     return call.platform.resources.tagged(call.client.id, kind, words)
 
 
@@ -69,8 +108,3 @@ _LISTERS: dict[str, _Lister] = {
     "public": _public,
     "tagged": _tagged,
 }
-
-
-def _is_alive(call: Call, rid: str) -> bool:
-    node = call.platform.resources.by_rid(rid)
-    return node is not None and access.in_tree(call.platform, node)

@@ -71,11 +71,22 @@ _SET_KEY = (
 )
 _DELETE = delete(resources).where(_this)
 _of_type = (_r.owner == bindparam("o"), _r.type == bindparam("k"))
-_CHILDREN = select(_r.rid).where(*_of_type).order_by(_r.id)
-_PUBLIC_CHILDREN = select(_r.rid).where(*_of_type, _r.public == 1).order_by(_r.id)
 # Whole rows of the next children: what copying and dropping walk over.
 _CHILDREN_AFTER = (
     _ALL.where(*_of_type, _r.id > bindparam("after")).order_by(_r.id).limit(bindparam("n"))
+)
+# The same with little of each: what listing walks over.
+_RIDS_AFTER = (
+    select(_r.id, _r.rid)
+    .where(*_of_type, _r.id > bindparam("after"))
+    .order_by(_r.id)
+    .limit(bindparam("n"))
+)
+_PUBLIC_RIDS_AFTER = (
+    select(_r.id, _r.rid)
+    .where(*_of_type, _r.public == 1, _r.id > bindparam("after"))
+    .order_by(_r.id)
+    .limit(bindparam("n"))
 )
 _DROPPED = select(_r.id).where(_r.owner.is_(None), _r.id > bindparam("root")).limit(1)
 _DROP_UNFINISHED = update(resources).where(_r.owner == UNFINISHED).values(owner=None)
@@ -94,11 +105,11 @@ _ALIASES_IN = (
     .where(_a.client == bindparam("c"), _r.id == _a.resource)
     .order_by(_a.alias)
 )
-_ALIASED = (
-    select(_r.rid)
-    .where(_a.client == bindparam("c"), _r.id == _a.resource, _r.type == bindparam("k"))
-    .order_by(_r.id)
-    .distinct()
+_ALIASES_AFTER = (
+    select(_a.alias, _a.resource)
+    .where(_a.client == bindparam("c"), _a.alias > bindparam("after"))
+    .order_by(_a.alias)
+    .limit(bindparam("n"))
 )
 
 _TALLY = upsert(tallies).values(
@@ -320,15 +331,17 @@ class ResourceStore:
         self._drop_cached(node)
         self._subscribers.pop(node.description.get("subscribe") or "", None)
 
-    def children(self, owner: int, type: str, public_only: bool = False) -> list[str]:
-        """RIDs of the children of one type, oldest first."""
-        statement = _PUBLIC_CHILDREN if public_only else _CHILDREN
-        return [row[0] for row in self._db.all(statement, o=owner, k=type)]
-
     def children_after(self, owner: int, type: str, after: int, limit: int) -> list[Node]:
         """The next children of a type with a number above `after`, by number."""
         rows = self._db.all(_CHILDREN_AFTER, o=owner, k=type, after=after, n=limit)
         return [_node(row) for row in rows]
+
+    def rids_after(
+        self, owner: int, type: str, after: int, limit: int, public_only: bool = False
+    ) -> list[tuple[int, str]]:
+        """Number and RID of the next children of a type, by number."""
+        statement = _PUBLIC_RIDS_AFTER if public_only else _RIDS_AFTER
+        return self._db.all(statement, o=owner, k=type, after=after, n=limit)
 
     def dropped(self) -> Node | None:
         """Some node that was taken out of the tree, and waits to be removed."""
@@ -380,9 +393,9 @@ class ResourceStore:
         """The aliases in a client: ``[(rid, alias, number of the resource), ...]``."""
         return self._db.all(_ALIASES_IN, c=client)
 
-    def aliased_by(self, client: int, type: str) -> list[str]:
-        """RIDs of the resources of a type that a client has aliases for."""
-        return [row[0] for row in self._db.all(_ALIASED, c=client, k=type)]
+    def aliases_after(self, client: int, after: str, limit: int) -> list[tuple[str, int]]:
+        """The next aliases in a client, with the numbers of the resources, in order."""
+        return self._db.all(_ALIASES_AFTER, c=client, after=after, n=limit)
 
     # --- tallies ---
 
