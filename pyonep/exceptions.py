@@ -91,8 +91,8 @@ class OnePlatformException(OneException):
     """
 
     def __init__(self, *args: Any, code: int | None = None, answers: Any = ()) -> None:
-        super().__init__(*args)
         error = args[0] if args and isinstance(args[0], dict) else {}
+        super().__init__(*(str(error), *args[1:]) if error else args)
         number = error.get("code") if code is None else code
         self.code = number if isinstance(number, int) else None
         self.message = _text_of(error.get("message"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import socket
@@ -48,6 +49,7 @@ def test_wrong_cik(o):
     error = caught.value
     assert str(error) == "{'code': 401, 'message': 'Invalid', 'context': 'auth'}"
     assert (error.code, error.message, error.context) == (401, "Invalid", "auth")
+    assert ast.literal_eval(error.args[0])["code"] == 401  # as scripts found the code out
     assert in_words(error) == "401 Invalid (auth)"
 
 

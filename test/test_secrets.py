@@ -16,6 +16,7 @@ import itertools
 import json
 import logging
 import pkgutil
+import socket
 import traceback
 from urllib.parse import quote, quote_plus, unquote_plus
 
@@ -23,7 +24,7 @@ import pytest
 from conftest import client as new_client
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Recorder, Socket, free_port
+from servers import Listener, Recorder, free_port
 
 import pyonep
 from pyonep import OnepV1, Provision, credentials
@@ -236,26 +237,19 @@ def redirect(port):
     return Recorder(answer)
 
 
-class Repeater(Socket):
-    """Answers with the request itself behind some bytes, and hangs up."""
+def repeater(before):
+    """A server that answers with the request itself behind some bytes, and hangs up."""
 
-    def __init__(self, before):
-        self._before = before
-        super().__init__(lambda conn: None)
+    def serve(conn):
+        with contextlib.suppress(OSError):
+            conn.settimeout(2)
+            said = conn.recv(65536)
+            conn.sendall(before + said.replace(b"\r\n", b" ") + b"\r\n\r\n" + said)
+            conn.shutdown(socket.SHUT_WR)
+            while conn.recv(65536):  # what is left unread would make it a reset
+                pass
 
-    def _serve(self):
-        while True:
-            try:
-                conn, _ = self._listener.accept()
-            except OSError:
-                return
-            with conn, contextlib.suppress(OSError):
-                conn.settimeout(2)
-                said = conn.recv(65536)
-                conn.sendall(self._before + said.replace(b"\r\n", b" ") + b"\r\n\r\n" + said)
-                conn.shutdown(1)
-                while conn.recv(65536):
-                    pass
+    return Listener(serve)
 
 
 class Nobody:
@@ -279,10 +273,10 @@ WORLDS = {
     "refusal": lambda: refusal(401),
     "strange": lambda: Recorder(strange),
     "redirect": lambda: redirect(free_port()),
-    "status line": lambda: Repeater(b"HTTP/1.1 500 "),
-    "no HTTP": lambda: Repeater(b""),
-    "cut off": lambda: Repeater(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\nX-Echo: "),
-    "not gzip": lambda: Repeater(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-Echo: "),
+    "status line": lambda: repeater(b"HTTP/1.1 500 "),
+    "no HTTP": lambda: repeater(b""),
+    "cut off": lambda: repeater(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\nX-Echo: "),
+    "not gzip": lambda: repeater(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-Echo: "),
 }
 
 
