@@ -71,11 +71,12 @@ class DataInterface:
             the hosted service by another server.
         port (int | str | None): None means 443 over TLS and 80 without.
         https (bool | None): None means TLS, unless `host` or port 80 says otherwise.
-        httptimeout (float): Seconds to wait for a connection and for each part of the answer.
+        httptimeout (float | str | None): Seconds to wait for a connection and for each part
+            of the answer. A whole call may take six times as long.
         reuseconnection (bool): Keep the connection open between calls.
 
     Raises:
-        ValueError: Host or port make no sense.
+        ValueError: Host, port or timeout make no sense.
         ProvisionTransportError: The key is no text, or has a character inside that cannot be
             sent.
     """
@@ -86,7 +87,7 @@ class DataInterface:
         host: str = onephttp.HOSTED,
         port: int | str | None = None,
         https: bool | None = None,
-        httptimeout: float = 10,
+        httptimeout: float | str | None = 10,
         reuseconnection: bool = False,
     ) -> None:
         target = onephttp.endpoint(host, port, https, port_means_http=False)

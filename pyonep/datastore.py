@@ -990,7 +990,7 @@ def _transport(given: dict[str, Any]) -> dict[str, Any]:
         "port": given["port"],
         "url": given["url"],
         "https": given["https"],
-        "httptimeout": given["timeout"],
+        "httptimeout": onephttp.seconds(given["timeout"], "timeout"),
         "reuseconnection": True,
     }
 

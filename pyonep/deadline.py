@@ -134,6 +134,12 @@ class _PacedResponse(http.client.HTTPResponse):
         source: Any = _PacedReader(sock, deadline)
         super().__init__(source, *args, **kwargs)
 
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:  # would read on to the end, however far that is
+            raise ValueError("a chunk of less than nothing")
+        return size
+
 
 class _Paced(urllib3.connection.HTTPConnection):
     """A connection on which each step keeps to the deadline of its request."""

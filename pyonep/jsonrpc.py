@@ -13,6 +13,7 @@ try:
 except ImportError:  # a copied folder: the standard library does, but for Decimal
     import json  # type: ignore[no-redef]
 
+from . import reading
 from .exceptions import JsonStringException, OnePlatformException
 from .redaction import redact, redacted, scrubbed
 
@@ -148,11 +149,12 @@ def retry_after(headers: Any) -> float | None:
     text = headers.get("Retry-After")
     if text is None:
         return None
-    if text.strip().isdigit():
-        return float(text)
+    seconds = reading.number(text)
+    if seconds is not None:
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
 
@@ -173,7 +175,7 @@ def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Tri
     if answer is None and not expected:
         return []
     if not isinstance(answer, list):
-        shown = redact(repr(answer), *secrets)[:_SHOWN]
+        shown = redact(_text_of(answer), *secrets)[:_SHOWN]
         raise OnePlatformException(f"the answer is not a list: {shown}")
     found, errors, strange = _match(expected, answer)
     triples = [(call, *found[number]) for number, call in expected.items() if number in found]
@@ -205,17 +207,36 @@ def _match(
             isok = status == "ok"
             found[number] = (isok, answer.get("result", "ok") if isok else status)
         elif type(answer) is not dict:
-            strange.append(f"{answer!r} instead of an object")
+            strange.append(f"{_text_of(answer)} instead of an object")
         elif "error" in answer and "status" not in answer:
             errors.append(answer["error"])
         elif fits:
-            strange.append(f"id {number!r}, without a status")
+            strange.append(f"id {_text_of(number)}, without a status")
         else:
-            strange.append(f"id {number!r}" if "id" in answer else "without an id")
+            strange.append(f"id {_text_of(number)}" if "id" in answer else "without an id")
     return found, errors, strange
+
+
+def _text_of(value: Any) -> str:
+    """What a value of an answer looks like, however deep it is."""
+    try:
+        return repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} of many levels"
 
 
 def _platform_error(
     error: Any, answers: list[Triple], secrets: Sequence[str]
 ) -> OnePlatformException:
+    if not _is_shallow(error, 8):
+        error = _text_of(error)[:_LOOKED_AT]
+        return OnePlatformException(redact(error, *secrets)[:_SHOWN], answers=answers)
     return OnePlatformException(redacted(error, *secrets), answers=answers)
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    """Whether a value has no more than so many levels."""
+    if not isinstance(value, (list, dict)):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)

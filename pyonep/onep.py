@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import copy
 import logging
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
 import requests.exceptions
 
-from . import credentials, jsonrpc, onephttp
+from . import credentials, forks, jsonrpc, onephttp
 from .callforms import accepts_old_forms, flag_was_third, listing_forms, without_options
 from .exceptions import (
     JsonRPCRequestException,
@@ -68,7 +67,7 @@ class DeferredRequests:
 
     def __init__(self) -> None:
         self._queues: dict[Any, list[tuple[str, list[Any], bool]]] = {}
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
 
     @accepts_old_forms()
     def add(self, auth: Auth, method: str, args: list[Any], notimeout: bool = False) -> None:
@@ -150,7 +149,7 @@ class OnepV1:
         port (int | str | None): None means 443 over TLS and 80 without.
         url (str): Path of the RPC endpoint.
         https (bool | None): None means TLS, unless `host` or port 80 says otherwise.
-        httptimeout (float): Seconds to wait for a connection and for each part of the
+        httptimeout (float | str | None): Seconds to wait for a connection and for each part of the
             answer. A whole call may take six times as long, and a `wait` its own
             timeout on top; see `within` for another total.
         agent (str | None): Sent as ``User-Agent``.
@@ -168,7 +167,7 @@ class OnepV1:
         url (str): Path of the RPC endpoint.
 
     Raises:
-        ValueError: Host or port make no sense.
+        ValueError: Host, port or timeout make no sense.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class OnepV1:
         port: int | str | None = None,
         url: str = "/onep:v1/rpc/process",
         https: bool | None = None,
-        httptimeout: float | None = 10,
+        httptimeout: float | str | None = 10,
         agent: str | None = None,
         reuseconnection: bool = False,
         logrequests: bool = False,
@@ -198,7 +197,7 @@ class OnepV1:
             curldebug=curldebug,
         )
         self._acting_as: dict[str, str] = {}
-        self._id_lock = threading.Lock()
+        self._id_lock = forks.lock()
         self._logged: Optional[list[Any]] = [] if logrequests else None
 
     # --- how a call is made: subclasses override and call these ---
@@ -293,6 +292,8 @@ class OnepV1:
     def _exchange(self, body: str, timeout: float | None, auth: Auth) -> tuple[Any, bytes]:
         try:
             return self.onephttp.exchange("POST", self.url, body, None, timeout)
+        except onephttp.Redirected as error:
+            raise OnePlatformException(redact(error, *secrets_of(auth))) from None
         except requests.exceptions.RequestException as error:
             secrets = secrets_of(auth)
             text = redact(error, *secrets)

@@ -8,7 +8,11 @@ costs more than a call.
 
 from __future__ import annotations
 
+import contextlib
+import decimal
 import logging
+import math
+import numbers
 import os
 import re
 import shlex
@@ -20,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, Any, Callable, NamedTuple, Optional, Union
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import requests.adapters
@@ -32,7 +36,9 @@ import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.ssl_
 
+from . import forks, reading
 from .deadline import Deadline, PacedHTTPConnection, PacedHTTPSConnection
+from .reading import ANSWER_LIMIT
 from .redaction import MASK, redact
 from .version import __version__
 
@@ -47,6 +53,18 @@ _NO_RETRIES = urllib3.Retry(False, redirect=False)
 # A call may take so many times its timeout, from the first step to the last byte.
 TOTAL = 6
 _BY_TIMEOUT: float = -1.0  # a total that follows from the timeout
+_REDIRECTS = 30
+_REDIRECTING = frozenset({301, 302, 303, 307, 308})
+_OF_BODIES = frozenset({"content-length", "content-type", "transfer-encoding"})
+_PORTS = {"http": 80, "https": 443}
+# What OpenSSL says to an answer that is no TLS.
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "UNKNOWN_PROTOCOL",
+    "RECORD_LAYER_FAILURE",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+)
 _CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
 
 Body = Union[str, bytes, IO[bytes], None]
@@ -133,11 +151,39 @@ def _port_number(port: Any) -> int | None:
     return number
 
 
+def seconds(value: Any, name: str = "httptimeout") -> float | None:
+    """A time limit as programs of any era give it.
+
+    Args:
+        value: A number, text that is one (``"60"``), or None for no limit.
+        name: What the error calls it.
+
+    Raises:
+        ValueError: It is something else, or not more than 0 and finite: NaN, an infinity, a
+            truth value, bytes.
+    """
+    if value is None:
+        return None
+    number: Any = None
+    if isinstance(value, (str, numbers.Real, decimal.Decimal)) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+    if number is None or not 0 < number < math.inf:
+        raise ValueError(
+            f"{name} must be a number of seconds above 0, text that is one, or None, not {value!r}"
+        )
+    return value if isinstance(value, (int, float)) else float(number)
+
+
 # --- what went wrong -------------------------------------------------------
 
 
 class NotConnected(requests.exceptions.ConnectionError):
     """The name was not resolved or the connection was refused."""
+
+
+class Redirected(requests.exceptions.RequestException):
+    """The server said to ask somewhere else, where the request must not go."""
 
 
 _NOT_SENT = (
@@ -165,6 +211,7 @@ _TRANSLATION: tuple[tuple[type[Exception], type[requests.exceptions.RequestExcep
     (urllib3.exceptions.LocationParseError, requests.exceptions.InvalidURL),
     (urllib3.exceptions.HTTPError, requests.exceptions.ConnectionError),
     (UnicodeError, requests.exceptions.InvalidURL),
+    (ValueError, requests.exceptions.ConnectionError),  # of what makes no sense as HTTP
     (OSError, requests.exceptions.ConnectionError),
 )
 
@@ -175,6 +222,11 @@ def _translated(
     if deadline is not None and deadline.is_over() and _is_late(error):
         return requests.exceptions.ReadTimeout(
             f"not done after {round(deadline.total or 0, 1):g} s altogether"
+        )
+    if any(word in str(error) for word in _NO_TLS):
+        return requests.exceptions.SSLError(
+            "the server does not answer in TLS: it speaks http. If that is meant, say so with "
+            "https=False, or http:// in front of the host"
         )
     for source, target in _TRANSLATION:
         if isinstance(error, source):
@@ -314,7 +366,7 @@ class _Channel(NamedTuple):
     pool: Any
     prefix: str  # in front of the path; the whole URL when a plain proxy is in between
     headers: dict[str, str]
-    settings: dict[str, Any]
+    process: int  # the generation of the process it belongs to
 
 
 # --- the object everything sends through -----------------------------------
@@ -328,7 +380,7 @@ class OneP_Request:
     Args:
         host (str): Host with its port, ``m2.exosite.com:443``.
         https (bool): Whether to speak TLS.
-        httptimeout (float): Seconds to wait for a connection, and again for each
+        httptimeout (float | str | None): Seconds to wait for a connection, and again for each
             part of the answer. The whole of a call may take six times as long; see
             `within` for another total.
         headers (dict): Headers sent with every request. Copied, never changed.
@@ -338,18 +390,25 @@ class OneP_Request:
             masked; a logger of this module by default.
         curldebug (bool): Log each request at DEBUG as a curl command that can be
             pasted. It contains credentials.
+        answer_limit (int): Bytes that an answer may have after decoding, `ANSWER_LIMIT`
+            (256 MiB) by default; None for no limit. A download into a file has none.
+
+    Raises:
+        ValueError: `httptimeout` is no time.
     """
 
     def __init__(
         self,
         host: str,
         https: bool = True,
-        httptimeout: float | None = 15,
+        httptimeout: float | str | None = 15,
         headers: Mapping[str, str] | None = None,
         reuseconnection: bool = False,
         log: logging.Logger | None = None,
         curldebug: bool = False,
+        answer_limit: int | None = ANSWER_LIMIT,
     ) -> None:
+        self.answer_limit = answer_limit
         self.host = host
         self.https = https
         self.httptimeout = httptimeout
@@ -357,9 +416,18 @@ class OneP_Request:
         self.curldebug = curldebug
         self._headers = dict(headers or {})
         self._log = log or logging.getLogger(__name__)
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._channel: _Channel | None = None
         self._own = threading.local()  # of each thread: its last answer, its time
+
+    @property
+    def httptimeout(self) -> float | None:
+        """Seconds for each step of a call, None for no limit; set it to what `seconds` takes."""
+        return self._httptimeout
+
+    @httptimeout.setter
+    def httptimeout(self, value: Any) -> None:
+        self._httptimeout = seconds(value)
 
     @property
     def base(self) -> str:
@@ -467,11 +535,20 @@ class OneP_Request:
         """
         deadline = self._deadline(body, timeout, total)
         raw = self._begin(method, path, body, headers, deadline, verify)
+        return raw, self.rest(raw, deadline)
+
+    def rest(self, raw: Any, deadline: Deadline | None = None) -> bytes:
+        """Read what `begin` left unread: the body, whole, and no longer than `answer_limit`.
+
+        Raises:
+            requests.exceptions.RequestException: It did not come, or is too long.
+        """
         try:
-            content = _read_whole(raw)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return reading.whole(raw, self.answer_limit)
+        except reading.AnswerTooLong:
+            raise
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _lost_answer(error, deadline) from error
-        return raw, content
 
     def begin(
         self,
@@ -506,7 +583,9 @@ class OneP_Request:
         payload = body.encode("utf-8") if isinstance(body, str) else body
         if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
             self._log_request(method, path, payload, headers, deadline.step)
-        channel = self._channel or self._open()
+        channel = self._channel
+        if channel is None or channel.process != forks.generation():
+            channel = self._open()
         if not verify:
             channel = self._prepare(verify=False)
         all_headers = {**channel.headers, **headers} if headers else channel.headers
@@ -515,10 +594,14 @@ class OneP_Request:
         with deadline.rules():
             try:
                 raw = self._send(channel, method, path, payload, all_headers, deadline.step)
+                if raw.status in _REDIRECTING:
+                    raw = self._follow(
+                        channel, method, path, payload, all_headers, raw, deadline.step
+                    )
+            except requests.exceptions.RequestException:
+                raise  # is an OSError, too
             except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
                 raise _translated(error, deadline) from error
-            if raw.status in (301, 302, 303, 307, 308):
-                raw = self._follow(channel, method, path, payload, all_headers, raw, deadline.step)
         return raw
 
     def response(self, method: str, path: str, raw: Any, content: bytes) -> requests.Response:
@@ -538,7 +621,7 @@ class OneP_Request:
         """Close the kept connection; the next request opens a new one."""
         with self._lock:
             channel, self._channel = self._channel, None
-        if channel is not None:
+        if channel is not None and channel.process == forks.generation():
             channel.session.close()
             channel.pool.close()
 
@@ -565,14 +648,16 @@ class OneP_Request:
 
     def _open(self) -> _Channel:
         with self._lock:
-            if self._channel is None:
-                self._channel = self._prepare(verify=True)
-            return self._channel
+            channel = self._channel
+            if channel is None or channel.process != forks.generation():
+                channel = self._channel = self._prepare(verify=True)
+            return channel
 
     def _prepare(self, verify: bool) -> _Channel:
         session = requests.Session()
         adapter = _Adapter(self.reuseconnection)
         session.mount(self.base, adapter)
+        session.headers["Accept-Encoding"] = "gzip, deflate"  # what `reading` unpacks
         session.headers["User-Agent"] = f"pyonep/{__version__}"
         if not self.reuseconnection:
             session.headers["Connection"] = "close"
@@ -591,7 +676,7 @@ class OneP_Request:
         target = adapter.request_url(prepared, settings["proxies"])
         prefix = "" if target.startswith("/") else self.base
         headers = {name: _text(value) for name, value in prepared.headers.items()}
-        return _Channel(session, pool, prefix, headers, settings)
+        return _Channel(session, pool, prefix, headers, forks.generation())
 
     def _send(
         self,
@@ -632,29 +717,45 @@ class OneP_Request:
         raw: Any,
         timeout: Timeout,
     ) -> Any:
-        """Follow redirects as `requests` does, but never to another host.
+        """Follow redirects as `requests` does, but never to another server.
 
-        Bodies and headers carry credentials, and `requests` takes only those in
-        ``Authorization`` away when the host changes.
+        Bodies and headers carry credentials. Another port of the host may belong to
+        somebody else, and plain HTTP can be read by everybody.
         """
-        session = channel.session
-        prepared = requests.Request(method, self.base + path, headers, data=body).prepare()
-        response = session.get_adapter(self.base).build_response(prepared, raw)  # type: ignore[attr-defined]
-        for _ in range(session.max_redirects):
-            target = session.get_redirect_target(response)
-            if target is None or not self._same_host(urljoin(response.url, target)):
-                break
-            following: Any = session.resolve_redirects(response, prepared, yield_requests=True)
-            prepared = next(following)
-            response = session.send(
-                prepared, stream=True, timeout=timeout, allow_redirects=False, **_sendable(channel)
-            )
-        return response.raw
+        for _ in range(_REDIRECTS):
+            target = raw.headers.get("Location")
+            if raw.status not in _REDIRECTING or not target:
+                return raw
+            reading.dispose(raw)
+            path = self._path_of(raw.status, path, target)
+            if raw.status == 303 or (raw.status in (301, 302) and method == "POST"):
+                method, body = "GET", None
+                headers = {n: v for n, v in headers.items() if n.lower() not in _OF_BODIES}
+            elif hasattr(body, "seek"):
+                body.seek(0)
+            raw = self._send(channel, method, path, body, headers, timeout)
+        reading.dispose(raw)
+        raise Redirected(f"HTTP {raw.status}: more than {_REDIRECTS} redirects")
 
-    def _same_host(self, url: str) -> bool:
-        target, own = urlsplit(url), urlsplit(self.base)
-        downgrade = own.scheme == "https" and target.scheme != "https"
-        return target.hostname == own.hostname and not downgrade
+    def _path_of(self, status: int, path: str, target: str) -> str:
+        """Path and query that a redirect leads to.
+
+        Raises:
+            Redirected: It leads to another server, or nowhere.
+        """
+        try:
+            url = requests.utils.requote_uri(urljoin(self.base + path, _as_utf8(target)))
+            parts, own = urlsplit(url), urlsplit(self.base)
+            server = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+        except (ValueError, requests.exceptions.RequestException):
+            raise Redirected(f"HTTP {status}: redirects to what is no URL") from None
+        if server != (own.scheme, own.hostname, own.port):
+            where = redact(f"{server[0]}://{server[1]}:{server[2]}")
+            raise Redirected(
+                f"HTTP {status}: {self.base} redirects to {where}. That is another server, "
+                "and gets neither request nor key; if it is the right one, name it as the host"
+            )
+        return urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
     def _log_request(
         self,
@@ -682,27 +783,13 @@ def _end(total: float | None) -> float | None:
     return None if total is None else time.monotonic() + max(0.0, total)
 
 
-def _sendable(channel: _Channel) -> dict[str, Any]:
-    names = ("verify", "cert", "proxies")
-    return {name: channel.settings[name] for name in names}
+def _as_utf8(header: str) -> str:
+    """A header value, which comes as Latin-1, as the UTF-8 it may be."""
+    return header.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _read_whole(raw: Any) -> bytes:
-    """Read the body, and refuse one that is shorter than announced."""
-    content: bytes = raw.read(decode_content=True)
-    announced = raw.headers.get("Content-Length")
-    if announced is not None and announced.isdigit() and raw.tell() < int(announced):
-        raise urllib3.exceptions.ProtocolError(
-            f"answer cut off: {raw.tell()} of {announced} bytes arrived"
-        )
-    chunked = raw.headers.get("Transfer-Encoding") is not None
-    if not content and raw.status in (200, 206) and announced is None and not chunked:
-        raise urllib3.exceptions.ProtocolError("answer cut off within its headers")
-    return content
 
 
 def pieces(raw: Any, size: int) -> Iterator[bytes]:
@@ -711,14 +798,24 @@ def pieces(raw: Any, size: int) -> Iterator[bytes]:
     Raises:
         requests.exceptions.RequestException: The connection broke.
     """
-    while True:
-        try:
-            piece: bytes = raw.read(size)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _lost_answer(error) from error
-        if not piece:
-            return
-        yield piece
+    return _pieces(raw, size, forks.generation())
+
+
+def _pieces(raw: Any, size: int, process: int) -> Iterator[bytes]:
+    some = reading.decoded(raw, size)
+    try:
+        while forks.generation() == process:
+            piece = next(some, None)
+            if piece is None:
+                return
+            yield piece
+        raise requests.exceptions.ConnectionError("the process that began it reads it")
+    except requests.exceptions.RequestException:
+        raise
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise _lost_answer(error) from error
+    finally:
+        reading.dispose(raw)
 
 
 def _lost_answer(

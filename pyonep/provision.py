@@ -27,7 +27,7 @@ from urllib.parse import quote, urlencode
 import requests
 import requests.exceptions
 
-from . import credentials, onephttp
+from . import credentials, onephttp, reading
 from .callforms import accepts_old_forms, without_port
 from .exceptions import (
     OnePlatformException,
@@ -204,8 +204,9 @@ class Provision:
             neither means TLS on 443.
         manage_by_cik (bool): Whether `key` is a CIK; else a vendor token.
         verbose (bool): Log each answer at DEBUG.
-        httptimeout (float): Seconds to wait for a connection and for each part of the
-            answer.
+        httptimeout (float | str | None): Seconds to wait for a connection and for each
+            part of the answer. A whole call may take six times as long; content that goes
+            into or out of a file takes as long as bytes move.
         https (bool | None): See `port`.
         reuseconnection (bool): Keep the connection open between calls.
         raise_api_exceptions (bool): Raise `ProvisionException` for a status of 400 or more.
@@ -216,7 +217,7 @@ class Provision:
             caller, who may enable, disable and see serial numbers of them.
 
     Raises:
-        ValueError: Host or port make no sense.
+        ValueError: Host, port or timeout make no sense.
     """
 
     @accepts_old_forms(without_port, renamed={})
@@ -226,7 +227,7 @@ class Provision:
         port: int | str | None = None,
         manage_by_cik: bool = True,
         verbose: bool = False,
-        httptimeout: float | None = 5,
+        httptimeout: float | str | None = 5,
         https: bool | None = None,
         reuseconnection: bool = False,
         raise_api_exceptions: bool = False,
@@ -753,7 +754,7 @@ class Provision:
         if raw.status == 416 and total == have:
             return self._downloaded(path, raw)
         if raw.status >= 400:
-            return self._answer("GET", path, raw, b"".join(onephttp.pieces(raw, _PIECE)), cik)
+            return self._answer("GET", path, raw, self.onephttp.rest(raw), cik)
         if raw.status != 206:  # the whole of it, whatever we have
             file.seek(0)
             file.truncate()
@@ -773,12 +774,12 @@ class Provision:
         raw = self.onephttp.begin("GET", path, None, headers, self.onephttp.httptimeout)
         name = "Content-Length" if raw.status == 200 else "Content-Range"
         length = raw.headers.get(name, "").rpartition("/")[2]
-        return raw, int(length) if length.isdigit() else None
+        return raw, reading.number(length)
 
     def _downloaded(self, path: str, raw: Any) -> ProvisionResponse:
-        raw.drain_conn()
         response = self.onephttp.response("GET", path, raw, b"")
         if response.status_code == 416:  # all of it was there already
+            self.onephttp.rest(raw)
             response.status_code, response.reason = 200, "OK"
         return ProvisionResponse("", response)
 

@@ -182,13 +182,16 @@ class Socket(Listener):
         super().__init__(serve, context)
 
 
-def dripping(head, piece, every=0.1):
-    """A behaviour: sends `head`, then `piece` every so many seconds, for ever."""
+def dripping(head, piece, every=0.1, lasting=25):
+    """A behaviour: sends `head`, then `piece` every so many seconds, for so long, and ends."""
 
     def behave(conn):
         conn.sendall(head)
-        while not readable(conn, timeout=every):  # it is readable when it has ended
+        for _ in range(round(lasting / every)):
+            if readable(conn, timeout=every):  # it is readable when it has ended
+                return
             conn.sendall(piece)
+        end(conn)
 
     return behave
 
