@@ -559,8 +559,11 @@ def told(status):
 # --- HTTP ------------------------------------------------------------------
 
 
-def exchange(platform, method, path, headers=(), body=b""):
-    """One HTTP request to the application itself; the status of its answer."""
+def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
+    """One HTTP request to the application itself; the status of its answer.
+
+    `meanwhile` is called when half of the body has come.
+    """
     path, _, query = path.partition("?")
     scope = {
         "type": "http",
@@ -574,12 +577,16 @@ def exchange(platform, method, path, headers=(), body=b""):
     }
     sent = []
 
-    left = [body]
+    half = len(body) // 2
+    left = [body] if meanwhile is None else [body[half:], body[:half]]
 
     async def receive():
         if not left:
             await asyncio.Event().wait()  # the client stays
-        return {"type": "http.request", "body": left.pop(), "more_body": False}
+        if meanwhile is not None and len(left) == 1:
+            platform.work(meanwhile)
+        piece = left.pop()
+        return {"type": "http.request", "body": piece, "more_body": bool(left)}
 
     async def send(message):
         sent.append(message)

@@ -6,6 +6,7 @@ over a socket, with the roads that do not fit into a table.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -395,6 +396,36 @@ def test_what_a_device_downloads(inner):
         world = World(inner)
         world.happen(state, "device")
         assert downloads(world, "device", "&id=c") == want
+
+
+@pytest.mark.parametrize("by", ["key", "token"])
+@pytest.mark.parametrize(
+    ("state", "want"), [("fine", 205), ("locked", 403), ("expired", 401), ("dropped", 401)]
+)
+def test_an_upload_ends_with_the_access(inner, state, want, by):
+    """AMD-020 AMD-021"""
+    world = World(inner)
+    headers = at.provisioning_headers(world, "vendor", by, False)
+    path, blob = "/provision/manage/content/m/c", b"x" * 1_000_000
+    got = exchange(inner, "POST", path, headers, blob, lambda: world.happen(state, "vendor"))
+    assert got == want
+    vendor = inner.fleet.vendor(world.names["vendor"])
+    content = inner.content.one(inner.fleet.model(vendor.id, "m").id, "c")
+    assert content.size == (len(blob) if state == "fine" else 0)
+
+
+def test_long_work_ends_with_the_access(inner):
+    """AMD-020"""
+    world = World(inner)
+    caller = inner.authenticate({"cik": world.key("device")})
+
+    def steps():
+        world.happen("locked", "device")
+        while True:
+            yield
+
+    with pytest.raises(at.Refused, match="locked"):
+        asyncio.run(inner.finished(steps(), lambda: inner.check(caller)))
 
 
 def test_a_template_that_is_out_of_reach_is_not_cloned(inner):

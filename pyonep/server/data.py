@@ -51,7 +51,7 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
         return not_allowed(methods)
     most = request.platform.settings.max_data_bytes
     request.body = await read(most_bytes(request, lambda: _caller(request), most))
-    response = await answered(request.platform, request.platform.work(handler, request))
+    response = await answered(request, request.platform.work(handler, request))
     await request.platform.committed()
     return response
 
@@ -74,6 +74,7 @@ def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | N
 def _caller(request: Request) -> Node:
     node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
     request.caller = node.rid
+    request.check = lambda: _caller(request)
     return node
 
 

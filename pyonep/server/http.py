@@ -170,6 +170,8 @@ class Request:
         self.body = b""
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
+        # Raises when the caller may not act any more; for work during which others run.
+        self.check: Callable[[], object] = lambda: None
         self.names: list[str] = []
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
@@ -296,13 +298,13 @@ class _Lines:
         return line
 
 
-async def answered(platform: Platform, answer: Any) -> Response:
+async def answered(request: Request, answer: Any) -> Response:
     """What a handler returns: an answer, or what becomes one, in steps or by waiting."""
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, GeneratorType):
-        answer = await platform.finished(answer)
-        return await answered(platform, answer)
+        answer = await request.platform.finished(answer, request.check)
+        return await answered(request, answer)
     response: Response = await answer
     return response
 

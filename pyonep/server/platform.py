@@ -166,15 +166,27 @@ class Platform:
 
     def _call(self, caller: Caller, procedure: str, arguments: list[Any], budget: Budget) -> Any:
         run = procedures.find(procedure, arguments)
-        refused = access.ended(self, caller)
-        if refused is not None:
-            raise refused
+        self.check(caller)
         client = self.resources.by_id(caller.client)
         assert client is not None
         return run(Call(self, client, procedure, caller, budget), *arguments)
 
-    async def finished(self, steps: Any) -> Any:
+    def check(self, caller: Caller) -> None:
+        """See whether a caller may act now.
+
+        Raises:
+            Refused: ``locked``, or ``restricted``: it may not any more.
+        """
+        refused = access.ended(self, caller)
+        if refused is not None:
+            raise refused
+
+    async def finished(self, steps: Any, check: Callable[[], object] = lambda: None) -> Any:
         """Carry a long procedure to its end, letting others run in between.
+
+        Args:
+            steps: The procedure.
+            check: Raises when the caller may not go on; asked when others have run.
 
         Raises:
             NotKept: What it did so far is undone.
@@ -187,6 +199,7 @@ class Platform:
                 if turn.is_over:
                     await self.committed(rollbacks)
                     await turn.pass_on()
+                    check()
         finally:
             self.work(steps.close)
 

@@ -77,10 +77,11 @@ async def respond(request: Request, read: Read) -> Response:
     if handler is not _upload:
         request.body = await read(_most_bytes(request, route))
     caller = _caller(request, route)
+    request.check = lambda: _caller(request, route)
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
     answer = request.platform.work(handler, request, caller, *arguments)
-    response = await answered(request.platform, answer)
+    response = await answered(request, answer)
     await request.platform.committed()
     return response
 
@@ -533,7 +534,7 @@ def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> 
     if disable:
         fleet.disable(platform, _mine(caller, serial))
     elif owner:
-        return _enabled(platform, fleet.enable(platform, model, sn, caller.vendor, owner))
+        return _enabled(request, fleet.enable(platform, model, sn, caller.vendor, owner))
     elif old:
         source = _mine(caller, _visible(request, caller, model, old))
         fleet.remap(platform, model, serial, source, caller.vendor)
@@ -542,8 +543,8 @@ def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> 
     return done()
 
 
-async def _enabled(platform: Platform, steps: Generator[None, None, str]) -> Response:
-    return plain(str(await platform.finished(steps)), CSV)
+async def _enabled(request: Request, steps: Generator[None, None, str]) -> Response:
+    return plain(str(await request.platform.finished(steps, request.check)), CSV)
 
 
 def _mine(caller: Management, serial: Serial) -> Serial:
@@ -685,6 +686,7 @@ async def _upload(request: Request, caller: Management, name: str, identifier: s
         size = await _receive(request, blob)
         type = request.headers.get("content-type") or "application/octet-stream"
         await platform.committed(rollbacks)
+        request.check()
         platform.work(_put_blob, platform, content, blob, type, size)
     except BaseException:
         platform.work(platform.content.abandon, blob)

@@ -217,7 +217,7 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget:
     try:
         result = platform.call(caller, procedure, arguments, budget)
         if type(result) is GeneratorType:
-            result = await platform.finished(result)
+            result = await platform.finished(result, lambda: platform.check(caller))
         if type(result) in (list, dict, str):
             result = await _told(result, budget)
     except LookupError:
