@@ -22,7 +22,7 @@ from pyonep.server import LocalPlatform, Settings
 CORPUS = Path(__file__).parent / "data" / "fuzz"
 RPC = "/onep:v1/rpc/process"
 # All that a front may say.
-STATUSES = {200, 204, 205, 206, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 416, 421}
+STATUSES = {200, 204, 205, 206, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 416, 421, 431}
 CALL_STATUSES = {"ok", "invalid", "restricted", "error", "expire", "noauth", "locked", "fail"}
 PATIENCE = 10  # seconds in which a request that is complete has its answer
 MOMENT = 0.1  # seconds in which one has it that may never be complete

@@ -135,7 +135,7 @@ def test_any_envelope(ground, auth, rest, noise):
 
 
 @pytest.mark.soak
-@fuzzed(150)
+@fuzzed(100)
 @given(data=st.data())
 def test_any_description(ground, data):
     """What was made is written, recorded, read, described and copied, and then polled."""
