@@ -102,6 +102,25 @@ def test_since(o, cik, port, wait):
     assert waiting.answer()[1][1] == 1
 
 
+@pytest.mark.parametrize(("early", "ends"), [(0, True), (1, True), (-1, False)])
+def test_what_arrives_in_the_second_of_since_counts(
+    timed, timed_o, clock, early, ends, new_dataport
+):
+    """AMD-004, which replaces RPC-204: since is the time of the last point plus one"""
+    cik = timed.device().cik
+    port = new_dataport(timed_o, cik, "integer")
+    timed_o.write(cik, port, 1)
+    now = int(clock.now)
+    assert timed_o.wait(cik, port, {"since": now - 1}) == (True, [now, 1])  # stored: later only
+    assert timed_o.wait(cik, port, {"since": now, "timeout": 0}) == (False, "expire")
+    clock.now += 1
+    waiting = Waiting(
+        timed, cik, port, {"since": now + 1 - early, "timeout": 20_000 if ends else 300}
+    )
+    timed_o.write(cik, port, 2)
+    assert waiting.answer() == ((True, [now + 1, 2]) if ends else (False, "expire"))
+
+
 def test_expire(o, cik, port):
     """RPC-205"""
     o.write(cik, port, 1)

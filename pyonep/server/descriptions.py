@@ -159,6 +159,25 @@ _SERIES = {
     "retention": (_FOREVER, _retention),
     "subscribe": (None, _subscribe),
 }
+_MAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\Z")
+_PHONE_NUMBER = re.compile(r"\+?[1-9][0-9]{4,14}\Z")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s]*\Z", re.IGNORECASE)
+# Method of a dispatch -> what its recipient is.
+_RECIPIENTS = {
+    **dict.fromkeys(("email", "xmpp"), (_MAIL_ADDRESS, "a mail address")),
+    "sms": (_PHONE_NUMBER, "a phone number of 5 to 15 digits with country code"),
+    **dict.fromkeys(
+        ("http_get", "http_post", "http_put"), (_URL, "a URL with http:// or https://")
+    ),
+}
+
+
+def _check_recipient(method: str, recipient: str) -> None:
+    pattern, meaning = _RECIPIENTS[method]
+    if not pattern.match(recipient):
+        raise invalid(f"the recipient of {method} must be {meaning}")
+
+
 _REQUIRED = object()
 # Key -> (default, check).
 _KEYS: dict[str, dict[str, tuple[Any, Check]]] = {
@@ -224,6 +243,8 @@ def merge(
     full.update({name: given[name] for name in _KEPT.get(kind, ()) if name in given})
     if kind == "client":
         full["limits"] = {name: full["limits"].get(name, 0) for name in LIMITS}
+    if kind == "dispatch" and ("method" in given or "recipient" in given):
+        _check_recipient(full["method"], full["recipient"])
     if kind == "datarule" and "script" in full["rule"] and full["format"] != "string":
         raise invalid("the format of a script must be string")
     return full

@@ -12,12 +12,14 @@ class Refused(Exception):
     Args:
         status: The status, for example ``invalid`` or ``restricted``.
         reason: What was wrong and what is expected, for the one who reads it.
+        result: What the answer gives as its result; None gives none.
     """
 
-    def __init__(self, status: str, reason: str = "") -> None:
+    def __init__(self, status: str, reason: str = "", result: Any = None) -> None:
         super().__init__(reason or status)
         self.status = status
         self.reason = reason
+        self.result = result
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class NotKept(Exception):
 
 class BadArguments(Exception):
     """A procedure was called with arguments it does not take."""
+
+
+class BadWord(BadArguments):
+    """An argument is none of the words that would fit; the caller is told which do."""
 
 
 class Unauthorized(Exception):

@@ -325,6 +325,7 @@ def enable(
                 source,
                 aliases="noaliases" not in model.options,
                 historical="nohistorical" not in model.options,
+                comments="nocomments" not in model.options,
             )
         except Refused as refused:
             raise Conflict(str(refused)) from refused

@@ -218,6 +218,7 @@ def clone(
     source: Node,
     aliases: bool = True,
     historical: bool = True,
+    comments: bool = True,
 ) -> Generator[None, None, Node]:
     """Copy a client and all below it, in steps.
 
@@ -238,6 +239,8 @@ def clone(
         yield from _copy_references(platform, copies)
         if aliases:
             yield from _copy_aliases(platform, copies)
+        if comments:
+            yield from _copy_comments(platform, copies)
         if historical:
             for old, new in copies.series:
                 yield from _copy_points(platform, old, new)
@@ -327,6 +330,13 @@ def _copy_aliases(platform: Platform, copies: _Copies) -> Iterator[None]:
             done += 1
             if done % _NODES_AT_ONCE == 0:
                 yield
+
+
+def _copy_comments(platform: Platform, copies: _Copies) -> Iterator[None]:
+    for position, (old, new) in enumerate(copies.numbers.items()):
+        platform.resources.copy_comments(old, new)
+        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+            yield
 
 
 def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:

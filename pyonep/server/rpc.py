@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from . import calllog, jsontext, pieces
 from .access import Caller
 from .budget import Budget
-from .errors import BadArguments, NotKept, Partly, Refused, Unauthorized
+from .errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
 from .pieces import Encoded
 from .platform import Platform
 from .turns import Turn, in_turns
@@ -223,7 +223,8 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget:
     except LookupError:
         return _Ran(_failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure")
     except BadArguments as error:
-        return _Ran(_failed(NOT_SUPPORTED, "Error", "arguments"), str(error))
+        message = str(error) if isinstance(error, BadWord) else "Error"
+        return _Ran(_failed(NOT_SUPPORTED, message, "arguments"), str(error))
     except Refused as refused:
         return _refused(refused)
     except NotKept:
@@ -257,6 +258,8 @@ def _failed(code: int, message: str, context: str) -> dict[str, Any]:
 
 def _refused(refused: Refused) -> _Ran:
     outcome: dict[str, Any] = {"status": refused.status}
+    if refused.result is not None:
+        outcome["result"] = refused.result
     if refused.reason and refused.status == "invalid":
         outcome["error"] = _error(BAD_REQUEST, refused.reason, "arguments")
         return _Ran(outcome)

@@ -75,7 +75,7 @@ class Waiter:
         self,
         resource: int,
         timeout: float,
-        since: Optional[int],
+        since: Optional[float],
         after: int,
         ended: Callable[[], Optional[Refused]],
     ) -> None:
@@ -90,7 +90,7 @@ class Waiter:
         """Whether this is what the caller waits for."""
         if arrival.number <= self.after or self.future.done():
             return False
-        return self.since is None or arrival.time > self.since
+        return self.since is None or arrival.time >= self.since
 
     def end(self) -> bool:
         """End it when the caller may not have the point any more; whether it did."""
@@ -140,7 +140,7 @@ class Waits:
         self,
         resource: int,
         timeout: float,
-        since: int | None = None,
+        since: float | None = None,
         ended: Callable[[], Optional[Refused]] = _never,
     ) -> Waiter:
         """Begin to wait for what arrives from now on.
@@ -148,7 +148,7 @@ class Waits:
         Args:
             resource: Number of the series.
             timeout: Seconds.
-            since: Only a point after this time counts.
+            since: Only a point that is not older counts.
             ended: Why the caller may not have the point any more; None while it may.
         """
         waiter = Waiter(resource, timeout, since, self._number, ended)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from .. import access
 from ..access import Call
-from ..errors import BadArguments, Refused, invalid
-from .table import a_text, procedure
+from ..errors import Refused, invalid
+from .table import a_text, a_word, procedure
 
 _LONGEST_ALIAS = 1024
 
@@ -17,7 +17,7 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
     """Give a resource an alias: ``(client,) "alias", resource, name``."""
     if fourth is not None:
         call, first, second, third = call.acting_as(first), second, third, fourth
-    _only("alias", first)
+    a_word(first, ["alias"])
     alias = a_text(third, "alias")
     if not 0 < len(alias) <= _LONGEST_ALIAS:
         raise invalid(f"an alias must have 1 to {_LONGEST_ALIAS} characters")
@@ -33,27 +33,22 @@ def unmap(call: Call, first: Any, second: Any, third: Any = None) -> None:
     """Take an alias away: ``(client,) "alias", name``."""
     if third is not None:
         call, first, second = call.acting_as(first), second, third
-    _only("alias", first)
+    a_word(first, ["alias"])
     call.require(call.client)
     call.platform.resources.unmap(call.client.id, a_text(second, "alias"))
 
 
 @procedure
 def lookup(call: Call, first: Any, second: Any, third: Any = None) -> str:
-    """Find a RID: ``(client,) "alias" | "owner" | "shared", what``."""
+    """Find a RID: ``(client,) "alias" | "aliased" | "owner" | "shared", what``."""
     if third is not None:
         call, first, second = call.acting_as(first), second, third
     call.require(call.client)
-    if first == "alias":
-        return call.named({"alias": a_text(second, "alias")}).rid
-    if first == "owner":
-        return _owner(call, second)
-    _only("shared", first)
-    share = call.platform.rights.share(a_text(second, "code"))
-    node = None if share is None else call.platform.resources.by_id(share.resource)
-    if node is None or not access.in_tree(call.platform, node):
-        raise invalid("no such share code")
-    return node.rid
+    return _LOOKUPS[a_word(first, _LOOKUPS)](call, second)
+
+
+def _aliased(call: Call, name: Any) -> str:
+    return call.named({"alias": a_text(name, "alias")}).rid
 
 
 def _owner(call: Call, resource: Any) -> str:
@@ -64,6 +59,17 @@ def _owner(call: Call, resource: Any) -> str:
     return owner.rid
 
 
-def _only(word: str, given: Any) -> None:
-    if given != word:
-        raise BadArguments(f"expected {word!r}")
+def _shared(call: Call, code: Any) -> str:
+    share = call.platform.rights.share(a_text(code, "code"))
+    node = None if share is None else call.platform.resources.by_id(share.resource)
+    if node is None or not access.in_tree(call.platform, node):
+        raise invalid("no such share code")
+    return node.rid
+
+
+_LOOKUPS: dict[str, Callable[[Call, Any], str]] = {
+    "alias": _aliased,
+    "aliased": _aliased,  # as two released clients say it
+    "owner": _owner,
+    "shared": _shared,
+}

@@ -157,8 +157,8 @@ def _tags(call: Call, node: Node) -> list[str]:
     return call.platform.resources.tags(node.id)
 
 
-def _comments(call: Call, node: Node) -> list[Any]:
-    return []
+def _comments(call: Call, node: Node) -> list[list[str]]:
+    return [list(comment) for comment in call.platform.resources.comments(node.id)]
 
 
 _TELL: dict[str, Callable[[Call, Node], Any]] = {

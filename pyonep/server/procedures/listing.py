@@ -39,7 +39,8 @@ def _listing(call: Call, types: list[Any], options: dict[str, Any]) -> Steps[dic
     result = {}
     for kind in types:
         if kind not in KINDS:
-            raise Refused("error", f"a type must be one of {', '.join(KINDS)}")
+            reason = f"a type must be one of {', '.join(KINDS)}"
+            raise Refused("error", reason, result=reason)
         found: list[str] = []
         for name, value in wanted.items():
             if name in _LISTERS:
@@ -97,8 +98,11 @@ def _alive(call: Call, rids: list[str]) -> Steps[list[str]]:
 
 def _tagged(call: Call, kind: str, tags: Any) -> Steps[list[str]]:
     words = [a_text(word, "a tag") for word in a_list(tags, "tagged")]
-    yield
-    return call.platform.resources.tagged(call.client.id, kind, words)
+    found: list[str] = []
+    for word in words:
+        found += yield from _alive(call, call.platform.resources.tagged(call.client.id, kind, word))
+        yield
+    return found
 
 
 _LISTERS: dict[str, _Lister] = {

@@ -8,11 +8,14 @@ from typing import Any
 
 from .. import access, descriptions, lifecycle
 from ..access import Call
-from ..errors import BadArguments, Refused, invalid
+from ..errors import Refused, invalid
 from ..limits import ENTITIES
 from ..store import Node
-from .table import a_text, an_object, procedure, seconds
+from .table import a_text, a_word, an_object, procedure, seconds
 
+VISIBILITIES = ("public", "private")
+_LONGEST_COMMENT = 4096  # characters
+_MOST_COMMENTS = 1000
 CONSUMABLES = ("share", "email", "http", "sms", "xmpp")
 
 
@@ -44,6 +47,7 @@ def _clone(call: Call, given: dict[str, Any]) -> Generator[None, None, str]:
         source,
         aliases=not given.get("noaliases"),
         historical=not given.get("nohistorical"),
+        comments=not given.get("nocomments"),
     )
     return copy.rid
 
@@ -124,22 +128,35 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
     word = a_text(word, "tag")
     if not word:
         raise invalid("a tag must be text with at least one character")
-    if action == "add":
+    if a_word(action, ("add", "remove")) == "add":
         call.platform.resources.add_tag(node.id, word)
-    elif action == "remove":
-        call.platform.resources.remove_tag(node.id, word)
     else:
-        raise BadArguments('action must be "add" or "remove"')
+        call.platform.resources.remove_tag(node.id, word)
 
 
 @procedure
-def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any) -> int:
-    """What a client and those below it used in a window."""
+def comment(call: Call, resource: Any, visibility: Any, text: Any) -> None:
+    """Add a comment to a resource."""
+    node = call.own(resource)
+    text = a_text(text, "a comment")
+    if visibility not in VISIBILITIES:
+        raise invalid(f"visibility must be {' or '.join(VISIBILITIES)}")
+    if len(text) > _LONGEST_COMMENT:
+        raise invalid(f"a comment must have at most {_LONGEST_COMMENT} characters")
+    if len(call.platform.resources.comments(node.id)) >= _MOST_COMMENTS:
+        raise invalid(f"a resource has at most {_MOST_COMMENTS} comments")
+    call.platform.resources.add_comment(node.id, visibility, text)
+
+
+@procedure
+def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -> int:
+    """What a client and those below it used in a window; without an end up to now."""
     node = call.own(resource)
     if node.type != "client":
         raise Refused("invalid", "only a client uses resources")
-    low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", 0))
-    high = min(high, call.platform.now())
+    now = call.platform.now()
+    low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", now))
+    high = min(high, now)
     if metric in ENTITIES:
         return call.platform.resources.seconds_owned(node.id, metric, low, high)
     if metric in CONSUMABLES:

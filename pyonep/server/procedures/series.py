@@ -340,7 +340,11 @@ def flush(call: Call, resource: Any, options: Any = None) -> Any:
 
 @procedure
 def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Waiter:
-    """The next point, or the first one after a time."""
+    """The next point, or the first one after a time.
+
+    A point that is there is later than ``since``; one that arrives may be as old: who
+    follows a series asks for what is after its last point plus one second.
+    """
     node = call.series(call.readable(resource))
     given = an_object(options, "options")
     try:
@@ -348,7 +352,7 @@ def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Waiter:
     except Refused as error:
         raise Refused("error", error.reason) from error
     if since is not None:
-        found = call.platform.series.nth(node.id, since + 1, 2**62, 0)
+        found = call.platform.series.nth(node.id, math.floor(since) + 1, 2**62, 0)
         if found is not None:
             return [found.time, values.giver(flow.format_of(node))(found.value)]
     return call.platform.waits.open(node.id, timeout, since, lambda: call.no_longer_reads(node.rid))
@@ -363,5 +367,5 @@ def _timeout(given: Any) -> float:
     return min(given, LONGEST_TIMEOUT) / 1000
 
 
-def _since(given: Any) -> Optional[int]:
-    return None if given is None else math.floor(seconds(given, "since", 0))
+def _since(given: Any) -> Optional[float]:
+    return None if given is None else seconds(given, "since", 0)

@@ -7,9 +7,9 @@ from typing import Any
 from .. import access, keys, limits
 from ..access import PERMISSIONS, Call
 from ..descriptions import is_key
-from ..errors import BadArguments, Refused, invalid
+from ..errors import Refused, invalid
 from ..store import Grant, Node, Share
-from .table import a_text, an_object, procedure
+from .table import a_text, a_word, an_object, procedure
 
 _DEFAULT_TTL = 3600  # seconds
 _LONGEST_META = 64 * 1024
@@ -150,11 +150,10 @@ def revoke(call: Call, first: Any, second: Any) -> None:
 def _run(call: Call, first: Any, second: Any, third: Any, by_kind: dict[str, Any]) -> None:
     if third is not None:
         call, first, second = call.acting_as(first), second, third
-    if not isinstance(first, str) or first not in by_kind:
-        raise BadArguments('expected "client" or "share"')
+    kind = a_word(first, by_kind)
     if call.permissions is not None and call.procedure != "revoke":
         raise Refused("restricted", f"no token permits {call.procedure}")
-    by_kind[first](call, a_text(second, "code"))
+    by_kind[kind](call, a_text(second, "code"))
 
 
 # --- tokens ----------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, TypeVar
 
 from ..descriptions import is_storable
-from ..errors import BadArguments, invalid
+from ..errors import BadArguments, BadWord, invalid
 
 Procedure = TypeVar("Procedure", bound=Callable[..., Any])
 
@@ -82,6 +83,18 @@ def a_text(value: Any, what: str) -> str:
         raise BadArguments(f"{what} must be text")
     if not is_storable(value):
         raise invalid(f"{what} holds half of a surrogate pair, which is no character")
+    return value
+
+
+def a_word(value: Any, words: Iterable[str]) -> str:
+    """The argument, when it is one of these words.
+
+    Raises:
+        BadWord: It is not; the text lists them all.
+    """
+    known = list(words)
+    if not isinstance(value, str) or value not in known:
+        raise BadWord(f"expected {' or '.join(repr(word) for word in known)}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The tree of resources, aliases, tallies and tags."""
+"""The tree of resources, aliases, tallies, tags and comments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .database import Database
-from .schema import aliases, ledger, resources, tags, tallies
+from .schema import aliases, comments, ledger, resources, shares, tags, tallies
 
 _CACHED = 100_000
 
@@ -164,10 +164,28 @@ _ADD_TAG = _ADD_TAG.on_conflict_do_nothing()
 _REMOVE_TAG = delete(tags).where(*_this_tag)
 _REMOVE_TAGS = delete(tags).where(tags.c.resource == bindparam("r"))
 _TAGS = select(tags.c.tag).where(tags.c.resource == bindparam("r")).order_by(tags.c.tag)
-_TAGGED = (
+_has_tag = (tags.c.tag == bindparam("tag"), tags.c.resource == _r.id, _r.type == bindparam("k"))
+# At any depth below a client, then what is shared with it.
+_TAGGED = select(_r.rid).where(*_has_tag, _r.owner.in_(select(_below.c.id))).order_by(_r.id)
+_TAGGED_SHARES = (
     select(_r.rid)
-    .where(*_of_type, tags.c.tag == bindparam("tag"), tags.c.resource == _r.id)
+    .where(*_has_tag, shares.c.resource == _r.id, shares.c.activator == bindparam("top"))
     .order_by(_r.id)
+)
+
+_this_comment = comments.c.resource == bindparam("r")
+_COMMENT = insert(comments).values(
+    resource=bindparam("r"), visibility=bindparam("v"), text=bindparam("text")
+)
+_COMMENTS = (
+    select(comments.c.visibility, comments.c.text).where(_this_comment).order_by(comments.c.id)
+)
+_REMOVE_COMMENTS = delete(comments).where(_this_comment)
+_COPY_COMMENTS = insert(comments).from_select(
+    ["resource", "visibility", "text"],
+    select(bindparam("to"), comments.c.visibility, comments.c.text)
+    .where(_this_comment)
+    .order_by(comments.c.id),
 )
 
 
@@ -324,6 +342,7 @@ class ResourceStore:
             self._aliases.pop((client, alias), None)
         self._db.change(_UNMAP_ALL, r=node.id, c=node.id)
         self._db.change(_REMOVE_TAGS, r=node.id)
+        self._db.change(_REMOVE_COMMENTS, r=node.id)
         if node.type == "client":
             self._db.change(_DROP_TALLIES, c=node.id)
             self._db.change(_DROP_LEDGER, c=node.id)
@@ -441,9 +460,24 @@ class ResourceStore:
         """The tags of a resource."""
         return [row[0] for row in self._db.all(_TAGS, r=resource)]
 
-    def tagged(self, owner: int, type: str, wanted: Iterable[str]) -> list[str]:
-        """RIDs of the children of a type that have any of these tags."""
-        found = (
-            row[0] for tag in wanted for row in self._db.all(_TAGGED, o=owner, k=type, tag=tag)
-        )
-        return list(dict.fromkeys(found))
+    def tagged(self, client: int, type: str, tag: str) -> list[str]:
+        """RIDs of the resources of a type with a tag, that are below a client or shared with it."""
+        return [
+            row[0]
+            for statement in (_TAGGED, _TAGGED_SHARES)
+            for row in self._db.all(statement, top=client, k=type, tag=tag)
+        ]
+
+    # --- comments ---
+
+    def add_comment(self, resource: int, visibility: str, text: str) -> None:
+        """Add a comment to a resource."""
+        self._db.change(_COMMENT, r=resource, v=visibility, text=text)
+
+    def comments(self, resource: int) -> list[tuple[str, str]]:
+        """The comments of a resource, oldest first: ``[(visibility, text), ...]``."""
+        return self._db.all(_COMMENTS, r=resource)
+
+    def copy_comments(self, source: int, target: int) -> None:
+        """Give a resource the comments of another."""
+        self._db.change(_COPY_COMMENTS, r=source, to=target)

@@ -83,6 +83,18 @@ tags: Table = Table(
     sqlite_with_rowid=False,
 )
 
+# Made on opening a file that has none. Who does not know it can leave it alone, so the
+# format stays the same.
+comments: Table = Table(
+    "comments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("resource", Integer, nullable=False),
+    Column("visibility", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("comments_by_resource", "resource", "id"),
+)
+
 series: Table = Table(
     "series",
     metadata,
