@@ -601,7 +601,7 @@ def test_create_dataport(stores):
     before = stores.o.listing(stores.cik, ["dataport"])
     assert store.createDataport("x" * 5000, "float") == (False, "invalid")
     assert stores.o.listing(stores.cik, ["dataport"]) == before  # dropped again
-    assert store.comment("new", "public", "x") is False
+    assert store.comment("new", "public", "x") is True  # AMD-007
     away = stores(connection={"port": free_port()}, spool=None)
     assert away.createDataport("z", "float")[0] is False
 

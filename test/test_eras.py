@@ -45,7 +45,7 @@ PRINTED = {
         False
         True
         True
-        False
+        True
         False
         [1.5, 1.1, 1.0]
         ['made by itself']
