@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+
 import pytest
 from conftest import fuzzed
 from fuzzing import RPC, Ground, corpus, filled
@@ -208,6 +211,27 @@ def test_whoever_hangs_up_while_a_blob_is_sent(ground):
     ground.send(filled((f"POST {blob}", key, "<<x*20000000>>"), names))
     for read in (1, 1000, 100_000):
         ground.hang_up(filled((f"GET {blob}?download=true", key, ""), names), read)
+
+
+def test_a_blob_is_sent_whole_although_it_is_replaced(ground):
+    names = ground.world()
+    key = [("X-Exosite-CIK", "<<vcik>>")]
+    blob = "/provision/manage/content/<<model>>/blob"
+    ground.send(filled((f"POST {blob}", key, "<<x*20000000>>"), names))
+    ask = filled((f"GET {blob}?download=true", key, ""), names)
+    with socket.create_connection((ground.platform.host, ground.platform.port)) as conn:
+        conn.sendall(ask)
+        response = http.client.HTTPResponse(conn)
+        response.begin()
+        ((status, _, _),) = ground.send(filled((f"POST {blob}", key, "<<y*100>>"), names))
+        assert status == 205
+        assert response.read() == b"x" * 20_000_000
+        response.close()
+    ground.look(ask)
+    ((_, _, content),) = ground.send(ask)
+    assert content == b"y" * 100
+    while ground.platform.run(lambda platform: platform.content.remove_some()):
+        pass  # nothing of the first one stays
 
 
 @pytest.mark.parametrize("target", [target for target in ROUTES if "GET" in ROUTES[target]])

@@ -661,13 +661,15 @@ def _blob(request: Request, content: Content) -> Response:
 
     async def pieces(first: int, last: int) -> AsyncIterator[bytes]:
         position = first
-        while position <= last:
-            number, start = divmod(position, PIECE)
-            piece = platform.content.piece(blob, number)[start : start + last - position + 1]
-            if not piece:
-                return  # replaced meanwhile: the connection ends short, and the device asks again
-            yield piece
-            position += len(piece)
+        try:
+            with platform.content.reading(blob):
+                while position <= last:
+                    number, start = divmod(position, PIECE)
+                    piece = platform.content.piece(blob, number)
+                    yield piece[start : start + last - position + 1]
+                    position = (number + 1) * PIECE
+        finally:
+            platform.remove_dropped()  # it may have been replaced meanwhile
 
     return ranged(request.headers.get("range"), content.size, content.type, pieces)
 

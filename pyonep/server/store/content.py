@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -55,7 +58,7 @@ _NEW_BLOB = insert(blobs).values(complete=0)
 _COMPLETE = update(blobs).where(_b.id == bindparam("this")).values(complete=1)
 _ABANDON = update(blobs).where(_b.id == bindparam("this")).values(complete=-1)
 _ABANDON_UNFINISHED = update(blobs).where(_b.complete == 0).values(complete=-1)
-_ABANDONED = select(_b.id).where(_b.complete == -1).limit(1)
+_ABANDONED = select(_b.id).where(_b.complete == -1).limit(bindparam("n"))
 _ADD_PIECE = insert(pieces).values(
     blob=bindparam("b"), number=bindparam("n"), data=bindparam("data")
 )
@@ -70,6 +73,7 @@ class ContentStore:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._read: Counter[int] = Counter()  # blobs that are being sent, and how often
 
     def one(self, model: int, name: str) -> Content | None:
         """An entry."""
@@ -116,6 +120,17 @@ class ContentStore:
         row = self._db.one(_PIECE, b=blob, n=number)
         return row[0] if row else b""
 
+    @contextmanager
+    def reading(self, blob: int) -> Iterator[None]:
+        """Keep the pieces of a blob, also when another takes its place meanwhile."""
+        self._read[blob] += 1
+        try:
+            yield
+        finally:
+            self._read[blob] -= 1
+            if not self._read[blob]:
+                del self._read[blob]
+
     def abandon(self, blob: int) -> None:
         """Let a blob be removed bit by bit."""
         self._db.change(_ABANDON, this=blob)
@@ -126,12 +141,13 @@ class ContentStore:
 
     def remove_some(self, number: int = 16) -> bool:
         """Remove a bit of what was abandoned; return whether there was anything."""
-        row = self._db.one(_ABANDONED)
-        if row is None:
+        abandoned = (row[0] for row in self._db.all(_ABANDONED, n=len(self._read) + 1))
+        blob = next((one for one in abandoned if one not in self._read), None)
+        if blob is None:
             return False
-        last = self._db.one(_LAST_PIECE, b=row[0])
+        last = self._db.one(_LAST_PIECE, b=blob)
         if last is None:
-            self._db.change(_REMOVE_BLOB, id=row[0])
+            self._db.change(_REMOVE_BLOB, id=blob)
         else:
-            self._db.change(_REMOVE_PIECES, b=row[0], n=max(0, last[0] - number + 1))
+            self._db.change(_REMOVE_PIECES, b=blob, n=max(0, last[0] - number + 1))
         return True
