@@ -468,7 +468,7 @@ DEEDS = [
     _on("listing", MEETS, lambda _: [["dataport"], {}]),
     _always("listing", ["dataport"]),
     _on("tag", ALL, lambda _: ["add", "x"])._replace(needs=lambda target: None),
-    _on("comment", OWN, lambda _: ["public", "x"])._replace(needs=lambda target: None),
+    _on("comment", ALL, lambda _: ["public", "x"])._replace(needs=lambda target: None),
     _on("usage", MEETS, lambda _: ["dataport", 1, 2]),
     Deed(
         "map",
