@@ -35,6 +35,7 @@ def create(
         Refused: ``invalid``: the description does not fit, or a limit is reached.
     """
     description = complete(kind, given)
+    _check_preprocess(platform, description)
     _check_source(platform, owner, description)
     limits.check(platform, owner, {kind: 1})
     key = (cik or keys.new(), access.ACTIVATED, None) if kind == "client" else None
@@ -45,6 +46,12 @@ def create(
         if kind == "datarule":
             rules.start(platform, node)
     return node
+
+
+def _check_preprocess(platform: Platform, description: Mapping[str, Any]) -> None:
+    most = platform.settings.max_preprocess
+    if len(description.get("preprocess", ())) > most:
+        raise invalid(f"preprocess has at most {most} operations")
 
 
 def _check_source(platform: Platform, owner: Node, description: Mapping[str, Any]) -> None:
@@ -63,6 +70,8 @@ def update(platform: Platform, node: Node, given: Mapping[str, Any]) -> None:
         Refused: ``invalid``: the description does not fit, or a limit is below use.
     """
     description = merge(node.type, node.description, given)
+    if "preprocess" in given:
+        _check_preprocess(platform, description)
     owner = platform.resources.by_id(node.owner or 0)
     assert owner is not None
     if "subscribe" in given:

@@ -1,0 +1,428 @@
+"""No request holds others up: long work comes in steps, and what a request costs has limits."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import json
+import select
+import socket
+
+import pytest
+from conftest import Raw
+from hypothesis import HealthCheck, given, settings, strategies
+
+from pyonep import Provision, onep
+from pyonep.server import LocalPlatform, Settings, jsontext, pieces
+from pyonep.server.turns import at_once, collector
+
+RPC = "/onep:v1/rpc/process"
+DATA = "/onep:v1/stack/alias"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+POINTS = 100_000
+
+
+class House:
+    """A platform with much on it."""
+
+    def __init__(self, platform):
+        self.platform = platform
+        self.vendor = platform.vendor()
+        self.cik = self.vendor.cik
+        self.raw = Raw(platform)
+        self.beside, self.many, self.empty = (self.dataport() for _ in range(3))
+        for start in range(1, POINTS, 50_000):
+            points = [[start + n, n] for n in range(50_000)]
+            assert self.ok("recordbatch", self.many, points) is None
+
+    def ok(self, procedure, *arguments, cik=None):
+        answer = self.raw.call(cik or self.cik, procedure, *arguments)
+        assert answer["status"] == "ok", answer
+        return answer.get("result")
+
+    def dataport(self, **description):
+        return self.ok("create", "dataport", {"format": "integer", **description})
+
+    def dataports(self, number, cik=None, **description):
+        call = ("create", "dataport", {"format": "integer", **description})
+        answers = self.raw.json(json.loads(rpc(cik or self.cik, *[call] * number)))
+        return [answer["result"] for answer in answers]
+
+    def model(self, name):
+        manage = Provision(
+            **self.platform.connection, manage_by_cik=False, manage_by_sharecode=False
+        )
+        template = self.ok("create", "client", {})
+        assert manage.model_create(self.vendor.token, name, template).isok
+        return f"/provision/manage/model/{name}/"
+
+
+@pytest.fixture(scope="module")
+def house():
+    with LocalPlatform() as platform:
+        house = House(platform)
+        yield house
+        house.raw.http.close()
+
+
+def rpc(cik, *calls):
+    calls = [
+        {"id": number, "procedure": procedure, "arguments": arguments}
+        for number, (procedure, *arguments) in enumerate(calls)
+    ]
+    return json.dumps({"auth": {"cik": cik}, "calls": calls}).encode()
+
+
+def http_request(method, path, body, headers):
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def answer_of(connection):
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, response.read()
+
+
+# --- others get their turn -------------------------------------------------
+
+
+def reads(house):
+    return RPC, rpc(house.cik, *[("read", house.many, {"limit": POINTS})] * 5), {}
+
+
+def spaced(house):
+    options = {"limit": 20_000, "selection": "autowindow", "starttime": 5}
+    return RPC, rpc(house.cik, ("read", house.many, options)), {}
+
+
+def batch(house):
+    points = [[5_000_000 + n, n] for n in range(100_000)]
+    return RPC, rpc(house.cik, ("recordbatch", house.dataport(), points)), {}
+
+
+def group(house):
+    return RPC, rpc(house.cik, ("writegroup", [[house.empty, n] for n in range(50_000)])), {}
+
+
+def small_calls(house):
+    return RPC, rpc(house.cik, *[("info", house.many, {"basic": True})] * 10_000), {}
+
+
+def lists(house):
+    request = json.loads(rpc(house.cik, ("lookup", "alias", "")))
+    request["more"] = [[[1] * 100] * 100] * 150
+    return RPC, json.dumps(request).encode(), {}
+
+
+def subscribers(house):
+    source = house.dataport()
+    house.dataports(5000, subscribe=source)
+    return RPC, rpc(house.cik, *[("write", source, n) for n in range(3)]), {}
+
+
+def names(house):
+    limits = {"limits": {"dataport": "inherit"}}
+    box = house.ok("create", "client", limits)
+    key = house.ok("info", box, {"key": True})["key"]
+    rids = house.dataports(5000, cik=key)
+    mapping = [("map", "alias", rid, f"name {number}") for number, rid in enumerate(rids)]
+    house.raw.send(rpc(key, *mapping))
+    calls = [("info", {"alias": ""}, {"aliases": True}), ("listing", ["dataport"])]
+    return RPC, rpc(key, *calls * 8), {}
+
+
+def flushed(house):
+    for start in range(1, 200_000, 50_000):
+        house.raw.call(
+            house.cik, "recordbatch", house.empty, [[start + n, n] for n in range(50_000)]
+        )
+    return RPC, rpc(house.cik, ("flush", house.empty)), {}
+
+
+def pairs(house):
+    body = b"&".join(b"alias%d=1" % number for number in range(150_000))
+    return DATA, body, {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+
+
+def serials(house):
+    body = b"".join(b"sn%06d,extra\r\n" % number for number in range(30_000))
+    headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": "text/csv"}
+    return house.model("many"), body, headers
+
+
+CASES = (
+    *(reads, spaced, batch, group, small_calls, lists),
+    *(subscribers, names, flushed, pairs, serials),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_others_are_answered_meanwhile(house, case):
+    path, body, headers = case(house)
+    request = http_request("POST", path, body, headers)
+    place = (house.platform.host, house.platform.port)
+    with socket.create_connection(place, timeout=60) as long:
+        long.sendall(request[:-1])
+        for _ in range(20):  # until all of it but the last byte has come
+            house.ok("write", house.beside, 1)
+        long.sendall(request[-1:])
+        meanwhile = 0
+        while not select.select([long], [], [], 0)[0]:
+            house.ok("write", house.beside, 1)
+            meanwhile += 1
+        status, content = answer_of(long)
+    assert status in (200, 204, 205), content
+    assert meanwhile >= 5
+
+
+# --- what comes without a key ----------------------------------------------
+
+
+def test_without_a_good_key_bodies_are_short(house):
+    form = {"Content-Type": FORM}
+    for path, headers in (
+        ("/provision/activate", form),
+        (DATA, {**form, "X-Exosite-CIK": "f" * 40}),
+        (DATA, form),
+        ("/provision/manage/model/", {**form, "X-Exosite-Token": "f" * 40}),
+    ):
+        speaker = Raw(house.platform)
+        status, answer, _ = speaker.send(b"a=b&" * 17_000, path, headers=headers)
+        assert status == 413 and answer["Connection"] == "close"
+        speaker.http.close()
+
+
+def test_with_a_key_they_are_as_long_as_they_need_to_be(house):
+    house.raw.call(house.cik, "map", "alias", house.empty, "a")
+    headers = {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+    body = b"&".join(b"unknown%d=1" % number for number in range(10_000)) + b"&a=5"
+    assert house.raw.send(body, DATA, headers=headers)[0] == 204
+    assert house.ok("read", house.empty, {})[0][1] == 5
+
+
+def test_a_long_request_is_refused_before_all_of_it_has_come(house):
+    body = rpc("f" * 40, ("write", house.empty, "x" * 1_000_000))
+    place = (house.platform.host, house.platform.port)
+    with socket.create_connection(place, timeout=30) as one:
+        one.sendall(http_request("POST", RPC, body, {})[:200_000])
+        status, content = answer_of(one)
+    error = {"code": 401, "message": "Invalid", "context": "auth"}
+    assert (status, json.loads(content)) == (200, {"error": error})
+
+
+def test_a_long_request_may_say_last_who_sends_it(house):
+    request = json.loads(rpc(house.cik, ("lookup", "alias", "")))
+    request = {"more": "x" * 200_000, "calls": request["calls"], "auth": request["auth"]}
+    assert house.raw.json(request)[0]["status"] == "ok"
+
+
+def test_fields_and_rows_have_an_end(house):
+    path = house.model("rows")
+    token = {"X-Exosite-Token": house.vendor.token}
+    for type, body in (
+        (FORM, b"sn=" + b"%41" * 200_000),
+        ("text/csv", b"," * 300_000),
+        ("text/csv", b'"\n",' * 100_000),
+    ):
+        speaker = Raw(house.platform)
+        assert speaker.send(body, path, headers={**token, "Content-Type": type})[0] == 413
+        speaker.http.close()
+    headers = {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+    assert house.raw.send(b"a=" + b"%41" * 70_000, DATA, headers=headers)[0] == 413
+
+
+# --- what one request may cost ---------------------------------------------
+
+
+def test_an_answer_has_so_many_points(house):
+    """A hundred reads of a hundred thousand points would take gigabytes."""
+    calls = [("read", house.many, {"limit": POINTS})] * 7
+    answers = house.raw.json(json.loads(rpc(house.cik, *calls)))
+    assert [answer["status"] for answer in answers] == ["ok"] * 5 + ["invalid"] * 2
+    assert all(len(answer["result"]) == POINTS for answer in answers[:5])
+    assert answers[5]["error"]["code"] == 400
+    assert "at most 500000 points" in answers[5]["error"]["message"]
+
+
+def test_an_answer_has_so_many_bytes():
+    with LocalPlatform(settings=Settings(max_answer_bytes=10_000)) as platform:
+        cik = platform.device().cik
+        o = onep.OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "string", "meta": "m" * 3000})[1]
+        o.recordbatch(cik, rid, [[n, "x" * 1000] for n in range(1, 20)])
+        assert len(o.read(cik, rid, {"limit": 5})[1]) == 5
+        assert o.read(cik, rid, {"limit": 20}) == (False, "invalid")
+        for _ in range(4):
+            o.info(cik, rid, {"description": True}, defer=True)
+        o.write(cik, rid, "y", defer=True)
+        results = [isok for _, isok, _ in o.send_deferred(cik)]
+        assert results == [True, True, True, False, True]
+        o.close()
+
+
+def test_a_request_causes_so_much_work():
+    with LocalPlatform(settings=Settings(max_work=20)) as platform:
+        cik = platform.device().cik
+        o = onep.OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "integer"})[1]
+        for _ in range(15):
+            o.create(cik, "dataport", {"format": "integer", "subscribe": rid})
+        for value in range(3):
+            o.write(cik, rid, value, defer=True)
+        assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, True, False]
+        assert o.write(cik, rid, 9) == (True, "ok")
+        o.close()
+
+
+def test_a_preprocess_has_so_many_operations(house):
+    steps = [["mul", 1e3]] * 101
+    description = {"format": "float", "preprocess": steps}
+    answer = house.raw.call(house.cik, "create", "dataport", description)
+    assert answer["status"] == "invalid" and "at most 100" in answer["error"]["message"]
+    rid = house.ok("create", "dataport", {"format": "float", "preprocess": steps[:100]})
+    assert house.raw.call(house.cik, "write", rid, 10**9)["status"] == "invalid"  # it overflows
+    assert house.raw.call(house.cik, "update", rid, {"preprocess": steps})["status"] == "invalid"
+
+
+def test_a_model_has_so_many_ranges(house):
+    path = house.model("ranged")
+    headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": "application/json"}
+
+    def add(*ranges):
+        given = [
+            {"format": "base10", "length": 9, "casing": None, "first": first, "last": last}
+            for first, last in ranges
+        ]
+        speaker = Raw(house.platform)
+        status = speaker.send({"ranges": given}, path, headers=headers)[0]
+        speaker.http.close()
+        return status
+
+    assert add(*[(n * 10, n * 10 + 5) for n in range(8000)]) == 413
+    assert add(*[(n * 10, n * 10 + 5) for n in range(998)]) == 205
+    assert add((20_000, 20_001), (9_975, 9_979)) == 409
+    assert add((20_000, 20_001), (9_980, 9_981)) == 205
+    assert add((30_000, 30_001)) == 413
+
+
+# --- what real clients need ------------------------------------------------
+
+
+def test_a_picture_as_text(house):
+    rid = house.dataport(format="string")
+    picture = "/9j/4AAQ" * (128 * 1024)
+    assert house.ok("write", rid, picture) is None
+    assert house.ok("read", rid, {})[0][1] == picture
+
+
+def test_many_texts_come_back_in_order(house):
+    rid = house.dataport(format="string")
+    points = [[n, f'text "{n}" ü' * (n % 50)] for n in range(1, 5001)]
+    assert house.ok("recordbatch", rid, points) is None
+    assert house.ok("read", rid, {"limit": 10_000, "sort": "asc"}) == points
+    assert house.ok("read", rid, {"limit": 2500}) == points[:2499:-1]
+    assert house.ok("read", rid, {"limit": 1001, "sort": "asc"}) == points[:1001]
+
+
+def test_floats_come_back_as_they_were(house):
+    rid = house.dataport(format="float")
+    points = [[n, value] for n, value in enumerate([1e300, -0.0, 1e-7, 0.1, 5.0] * 500, 1)]
+    assert house.ok("recordbatch", rid, points) is None
+    found = house.ok("read", rid, {"limit": 10_000, "sort": "asc"})
+    assert repr(found) == repr(points)
+
+
+def test_a_long_group_is_written_whole_or_not_at_all(house):
+    rid = house.dataport()
+    entries = [[rid, 1]] * 3000 + [[rid, "no number"]]
+    assert house.raw.call(house.cik, "writegroup", entries)["status"] == "invalid"
+    assert house.ok("read", rid, {}) == []
+
+
+def test_of_many_points_those_refused_are_told(house):
+    rid = house.dataport()
+    points = [[n, "bad" if n % 1000 == 7 else n] for n in range(1, 5001)]
+    answer = house.raw.call(house.cik, "recordbatch", rid, points)
+    assert answer["status"] == [[n, "invalid"] for n in range(7, 5001, 1000)]
+    assert house.ok("info", rid, {"storage": True})["storage"]["count"] == 4995
+
+
+def test_many_serial_numbers_are_added_all_or_none(house):
+    path = house.model("all")
+    headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": "text/csv"}
+    assert house.raw.send(b"sn2999,x\r\n", path, headers=headers)[0] == 205
+    rows = b"".join(b"sn%04d,x\r\n" % number for number in range(3000))
+    assert house.raw.send(rows, path, headers=headers)[0] == 409
+    status, _, content = house.raw.send(b"", path, "GET", headers)
+    assert status == 200 and content.count(b"sn") == 1
+
+
+# --- JSON in pieces --------------------------------------------------------
+
+_LEAVES = strategies.one_of(
+    strategies.none(),
+    strategies.booleans(),
+    strategies.integers(-(10**12), 10**12),
+    strategies.floats(allow_nan=False, allow_infinity=False),
+    strategies.text(alphabet='ab,:[]{}"\\ü€\n', max_size=12),
+)
+_JSON = strategies.recursive(
+    _LEAVES,
+    lambda inner: strategies.one_of(
+        strategies.lists(inner, max_size=6),
+        strategies.dictionaries(strategies.text(alphabet='a,]}"', max_size=3), inner, max_size=4),
+    ),
+    max_leaves=30,
+)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    monkeypatch.setattr(pieces, "_WINDOW", 10)
+    monkeypatch.setattr(pieces, "ITEMS", 3)
+
+
+@pytest.mark.usefixtures("narrow")
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=_JSON, indent=strategies.sampled_from([None, 1]))
+def test_json_in_pieces_is_the_same_json(value, indent):
+    body = json.dumps(value, indent=indent).encode()
+    assert at_once(pieces.decoded(body, 64)) == value
+    assert "".join(at_once(pieces.encoded(value)).parts) == json.dumps(value)
+
+
+@pytest.mark.usefixtures("narrow")
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=_JSON, place=strategies.integers(0), wrong=strategies.sampled_from(list('[]{},:"x1 ')))
+def test_what_is_no_json_is_none_in_pieces(value, place, wrong):
+    text = json.dumps(value)
+    place %= len(text)
+    body = (text[:place] + wrong + text[place + 1 :]).encode()
+    try:
+        expected = jsontext.decode(body, 64)
+    except jsontext.NotJson:
+        with pytest.raises(jsontext.NotJson):
+            at_once(pieces.decoded(body, 64))
+    else:
+        assert at_once(pieces.decoded(body, 64)) == expected
+
+
+@pytest.mark.parametrize("deepest", [1, 2, 5, 64])
+def test_nesting_is_seen_in_pieces(narrow, deepest):
+    for fill in ("", "1, " * 20):
+        fits = "[" + f"{fill}[" * (deepest - 1) + "]" * deepest
+        at_once(pieces.decoded(fits.encode(), deepest))
+        with pytest.raises(jsontext.NestedTooDeep):
+            at_once(pieces.decoded(f"[{fill}{fits}]".encode(), deepest))
+
+
+def test_the_collector_comes_back():
+    with LocalPlatform() as platform:
+        cik = platform.device().cik
+        raw = Raw(platform)
+        raw.send(rpc(cik, *[("lookup", "alias", "")] * 10_000))
+        raw.http.close()
+    collector.release()
+    assert gc.isenabled()
