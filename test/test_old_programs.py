@@ -321,10 +321,11 @@ def test_clone(cli, cik, by):
 
 
 def test_copy_and_diff(cli, cik):
-    """AMD-001"""
+    """AMD-001, AMD-007"""
     _, key = cli.client(cik, "source")
-    cli.dataport(key, "temp")
+    rid = cli.dataport(key, "temp")
     cli.dataport(key, "words", "string")
+    assert cli.one(key, "comment", rid, "public", '{"unit": "C"}') == "ok"
     _, inner_key = cli.client(key, "inner", "inner")
     cli.dataport(inner_key, "level", "integer")
     cli.one(key, "map", cli.one(key, "create", "datarule", RULE), "gps.lua")
@@ -337,10 +338,18 @@ def test_copy_and_diff(cli, cik):
 
     def shape(tree):
         info = tree["info"]
-        aliases = sorted(alias for one in (info.get("aliases") or {}).values() for alias in one)
+        aliases = info.get("aliases") or []  # of what has children: {rid: [alias, ...], ...}
+        if isinstance(aliases, dict):
+            aliases = [alias for one in aliases.values() for alias in one]
         children = sorted(map(shape, info["children"]), key=str)
         comments = info.get("comments") or []
-        return info["basic"]["type"], info["description"]["name"], aliases, comments, children
+        return (
+            info["basic"]["type"],
+            info["description"]["name"],
+            sorted(aliases),
+            comments,
+            children,
+        )
 
     assert shape(cli.tree(copied)) == shape(tree)
     assert shape(tree)[2] == ["gps.lua", "inner", "temp", "words"]
