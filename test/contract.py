@@ -16,8 +16,6 @@ PREFIXES = ("RPC", "PRV", "DAT", "AMD", "SCR", "DSP", "WSK", "UDP")
 _ROW = re.compile(rf"\b(?:{'|'.join(PREFIXES)})-\d{{3}}\b")
 # Rows that no test can name, and why.
 EXPLAINED: dict[str, str] = {}
-# Rows whose test is being written; the list ends empty.
-PENDING = frozenset(row for row in ROWS if row.startswith("AMD"))
 
 
 def named():
