@@ -301,6 +301,7 @@ class SpoolBuffer(MemoryBuffer):
         self._unsaved: set[int] = set()  # numbers whose rows are out of date
         self._unsaved_aliases: set[str] = set()
         self._trouble: str | None = None
+        self._is_closed = False
 
     def _open(self, synchronous: str) -> None:
         database = sqlite3.connect(
@@ -419,7 +420,7 @@ class SpoolBuffer(MemoryBuffer):
     def _save(self, numbers: Iterable[int]) -> None:
         """Bring rows up to date."""
         self._unsaved.update(numbers)
-        if not self._unsaved:
+        if not self._unsaved or self._is_closed:
             return
         try:
             with self._changing() as database:
@@ -452,6 +453,7 @@ class SpoolBuffer(MemoryBuffer):
 
     def close(self) -> None:
         self._save(())
+        self._is_closed = True
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
 

@@ -533,8 +533,16 @@ class Datastore:
 
     def _place(self, batch: _Batch, points: list[Point]) -> None:
         """Find the second of each point; asks the platform where one may be taken by ours."""
-        asked = [point for point in points if point.moves or self._may_be_written(point)]
-        found = self._sender.look(asked, self._shift) if asked else {}
+        written = self._buffer.written()
+        asked = [
+            point
+            for point in points
+            if point.moves or (point.alias in written and self._may_be_written(point))
+        ]
+        if not asked:
+            batch.recorded = [(point, point.time) for point in points]
+            return
+        found = self._sender.look(asked, self._shift)
         for alias, some in by_alias(points).items():
             if alias not in found:
                 batch.recorded += [(point, point.time) for point in some]
@@ -560,7 +568,7 @@ class Datastore:
         The platform's second is known to within one or two: those that may be it count.
         """
         taken: dict[str, int] = {}
-        for point, second in batch.recorded:
+        for point, second in batch.recorded if fresh else ():
             taken[point.alias] = max(second, taken.get(point.alias, 0))
         for point in fresh:
             hold = self._hold(point.alias, taken.get(point.alias, 0), now)
@@ -647,8 +655,10 @@ class Datastore:
         """Note the seconds in which the platform has points of ours."""
         now = int(self._sender.known_time())
         wrote: dict[str, tuple[int, int]] = {}
+        if self._resting:
+            for point, _ in outcome.written:
+                self._resting.pop(point.alias, None)
         for point, second in outcome.written:
-            self._resting.pop(point.alias, None)
             if point.live:
                 self._live_at[point.alias] = self.clock.monotonic()
                 wrote[point.alias] = outcome.between

@@ -357,20 +357,33 @@ def _record_requests(recorded: Sequence[tuple[Point, int]]) -> list[_Request]:
 
     An answer names seconds: which of two points of one second it means could not be told.
     """
-    rounds: dict[tuple[str, int], list[tuple[Point, int]]] = {}
-    seen: dict[tuple[str, int], int] = {}
-    for point, second in recorded:
-        nth = seen.get((point.alias, second), 0)
-        seen[point.alias, second] = nth + 1
-        rounds.setdefault((point.alias, nth), []).append((point, second))
+    aliases: dict[str, list[tuple[Point, int]]] = {}
+    for entry in recorded:
+        aliases.setdefault(entry[0].alias, []).append(entry)
     return [
         _Request(
             "recordbatch",
             [{"alias": alias}, [[second, point.value] for point, second in some]],
             some,
         )
-        for (alias, _), some in rounds.items()
+        for alias, entries in aliases.items()
+        for some in _distinct(entries)
     ]
+
+
+def _distinct(entries: list[tuple[Point, int]]) -> list[list[tuple[Point, int]]]:
+    """Entries in lists none of which has a second twice; those of a second stay in order."""
+    if len({second for _, second in entries}) == len(entries):
+        return [entries]
+    rounds: list[list[tuple[Point, int]]] = []
+    seen: dict[int, int] = {}
+    for entry in entries:
+        nth = seen.get(entry[1], 0)
+        seen[entry[1]] = nth + 1
+        if nth == len(rounds):
+            rounds.append([])
+        rounds[nth].append(entry)
+    return rounds
 
 
 def _sort_refused(
