@@ -382,3 +382,13 @@ def test_the_output_of_a_rule_is_a_series(o, cik, new_dataport):
     assert o.info(cik, rule, {"storage": True})[1]["storage"]["count"] == 1
     assert o.flush(cik, rule) == (True, "ok")
     assert newest(o, cik, rule) is None
+
+
+def test_a_timer_that_rings_at_once_leaves_others_their_turn(timed, timed_o):
+    """The clock stands still: what is set anew must not be due again already."""
+    cik = timed.device().cik
+    rule = {"interval": {"comparison": "gt", "constant": 0, "timeout": 5e-324, "repeat": False}}
+    isok, rid = timed_o.create(cik, "datarule", {"format": "integer", "rule": rule})
+    assert isok
+    assert timed_o.write(cik, rid, 1) == (True, "ok")
+    assert timed_o.lookup(cik, "alias", "")[0]
