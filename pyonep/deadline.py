@@ -14,8 +14,6 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Optional
 
 import urllib3.connection
@@ -40,7 +38,7 @@ class Deadline:
             length may be on its way as long as it moves.
     """
 
-    __slots__ = ("_begins", "_end", "step", "total")
+    __slots__ = ("_before", "_begins", "_end", "step", "total")
 
     def __init__(self, step: float | None, total: float | None, once_sent: bool = False) -> None:
         self.step = None if step is None else min(step, _LONGEST)
@@ -80,15 +78,13 @@ class Deadline:
         self._end = None
         self._begins = False
 
-    @contextmanager
-    def rules(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Connections that this thread uses inside the block keep to this deadline."""
-        before = _current()
+        self._before = _current()
         _under_way.deadline = self
-        try:
-            yield
-        finally:
-            _under_way.deadline = before
+
+    def __exit__(self, *_: object) -> None:
+        _under_way.deadline = self._before
 
 
 _NONE = Deadline(None, None)
@@ -144,7 +140,32 @@ class _PacedResponse(http.client.HTTPResponse):
 class _Paced(urllib3.connection.HTTPConnection):
     """A connection on which each step keeps to the deadline of its request."""
 
-    response_class = _PacedResponse
+    _answer: Optional[_PacedResponse] = None
+    _held: Optional[list[bytes]] = None
+
+    def response_class(self, *args: Any, **kwargs: Any) -> _PacedResponse:  # type: ignore[override]
+        self._answer = _PacedResponse(*args, **kwargs)
+        return self._answer
+
+    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().getresponse(*args, **kwargs)
+        except BaseException:
+            if self._answer is not None:
+                self._answer.close()  # keeps the socket open otherwise, if its head is refused
+            raise
+        finally:
+            self._answer = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        # Head and body leave together: one call of the system and one packet, not two.
+        self._held = []
+        try:
+            super().request(*args, **kwargs)
+        except BaseException:
+            self._held = None
+            raise
+        self._let_go()
 
     def _new_conn(self) -> Any:
         deadline = _current()
@@ -183,10 +204,24 @@ class _Paced(urllib3.connection.HTTPConnection):
         self.sock.settimeout(_current().next())
 
     def send(self, data: Any) -> None:
-        deadline = _current()
-        if self.sock is None or not isinstance(data, bytes):
+        if self._held is not None and isinstance(data, bytes) and len(data) < _PIECE:
+            self._held.append(data)
+            return
+        self._let_go()
+        self._send_now(data)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self._send_now(b"".join(held))
+
+    def _send_now(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if not isinstance(data, bytes):
             super().send(data)
             return
+        deadline = _current()
         try:
             for start in range(0, len(data), _PIECE):
                 self.sock.settimeout(deadline.next())

@@ -591,7 +591,7 @@ class OneP_Request:
         all_headers = {**channel.headers, **headers} if headers else channel.headers
         if deadline.is_over():
             raise requests.exceptions.ConnectTimeout("no time was left to send it")
-        with deadline.rules():
+        with deadline:
             try:
                 raw = self._send(channel, method, path, payload, all_headers, deadline.step)
                 if raw.status in _REDIRECTING:
@@ -687,7 +687,6 @@ class OneP_Request:
         headers: Mapping[str, str],
         timeout: Timeout,
     ) -> Any:
-        limits = urllib3.Timeout(connect=timeout, read=timeout)
         while True:
             try:
                 return channel.pool.urlopen(
@@ -695,7 +694,7 @@ class OneP_Request:
                     channel.prefix + path,
                     body=body,
                     headers=headers,
-                    timeout=limits,
+                    timeout=timeout,
                     retries=_NO_RETRIES,
                     redirect=False,
                     assert_same_host=False,

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from servers import Listener, Recorder, Socket, results, saying
 
@@ -126,6 +126,8 @@ def test_only_our_errors_leave_a_call():
         every = calls(server.connection)
 
         @settings(max_examples=200, deadline=None)
+        @example(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", 0)
+        @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcde\r\n", 0)
         @given(answers(), st.sampled_from(range(len(every))))
         def play(answer, which):
             now[:] = [answer]
