@@ -105,7 +105,7 @@ def test_a_number_that_overflows_lets_nothing_happen(ground, number):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("procedure", procedures.names())
-@fuzzed(10)
+@fuzzed(8)
 @given(data=st.data())
 def test_any_arguments(ground, procedure, data):
     names = ground.world()
@@ -115,7 +115,7 @@ def test_any_arguments(ground, procedure, data):
 
 
 @pytest.mark.soak
-@fuzzed(60)
+@fuzzed(40)
 @given(several=st.lists(calls(), min_size=2, max_size=6))
 def test_any_calls_in_a_row(ground, several):
     names = ground.world()
@@ -124,7 +124,7 @@ def test_any_calls_in_a_row(ground, several):
 
 
 @pytest.mark.soak
-@fuzzed(60)
+@fuzzed(40)
 @given(
     auth=values | objects(AUTH, holes | texts),
     rest=st.just("[]") | lists(values) | values,
@@ -138,7 +138,7 @@ def test_any_envelope(ground, auth, rest, noise):
 
 
 @pytest.mark.soak
-@fuzzed(100)
+@fuzzed(80)
 @given(data=st.data())
 def test_any_description(ground, data):
     """What was made is written, recorded, read, described and copied, and then polled."""
@@ -161,7 +161,7 @@ def test_any_description(ground, data):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("target", ROUTES)
-@fuzzed(10)
+@fuzzed(8)
 @given(data=st.data())
 def test_any_request(ground, target, data):
     names = ground.world()
@@ -170,7 +170,7 @@ def test_any_request(ground, target, data):
 
 
 @pytest.mark.soak
-@fuzzed(60)
+@fuzzed(40)
 @given(data=st.data())
 def test_any_bytes(ground, data):
     names = ground.world()
