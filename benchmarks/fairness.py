@@ -74,6 +74,13 @@ class Case:
         self.prepare = prepare
 
 
+class Alone(Case):
+    """No request at all: what the machine itself does to the writer."""
+
+    def __init__(self):
+        super().__init__("nothing", "GET", "/timestamp")
+
+
 def rpc(name, cik, *calls, prepare=None):
     return Case(name, "POST", RPC, request(cik, *calls), prepare=prepare)
 
@@ -110,11 +117,16 @@ def cases(speak, vendor, points):
     yield Case("31 MiB of JSON", "POST", RPC, b"[" + b"1," * (31 << 19) + b"1]")
     yield from _trees(speak, words)
     yield from _forms(cik, vendor)
-    yield rpc("flush of all points", cik, ("flush", many), prepare=lambda: _fill(speak, many))
+    (full,) = dataports(Speaker(speak.port, cik), 1)
+
+    def fill():
+        _fill(Speaker(speak.port, cik), full)
+
+    yield rpc("flush of 200,000 points", cik, ("flush", full), prepare=fill)
 
 
-def _fill(speak, rid, points=200_000):
-    for start in range(1, points, 50_000):
+def _fill(speak, rid):
+    for start in range(1, 200_000, 50_000):
         speak(("recordbatch", rid, [[start + n, n] for n in range(50_000)]))
 
 
@@ -130,7 +142,7 @@ def _trees(speak, words):
     limits = dict.fromkeys(("client", "dataport", "datarule", "dispatch", "share"), "inherit")
     (box,) = speak(("create", "client", {"limits": limits}))
     ((info),) = speak(("info", box, {"key": True}))
-    inner = Speaker(speak._http.port, info["key"])
+    inner = Speaker(speak.port, info["key"])
     rids = dataports(inner, 30_000)
     for start in range(0, 30_000, 2500):
         some = rids[start : start + 2500]
@@ -199,7 +211,10 @@ def beside(table, port, pid, pipe, case):
     watcher.start()
     began = time.perf_counter()
     while time.perf_counter() - began < SECONDS:
-        sender.once(*case.request)
+        if isinstance(case, Alone):
+            time.sleep(0.1)
+        else:
+            sender.once(*case.request)
         done += 1
         first = first or sender.status
     elapsed = time.perf_counter() - began
@@ -227,6 +242,7 @@ def run(quick=False, only=""):
             speak(("map", "alias", rid, "beside"))
             _models(port, token, speak)
             with child(writer, port, cik) as pipe:
+                beside(table, port, pid, pipe, Alone())
                 for case in cases(speak, token, 200_000 if quick else 1_000_000):
                     if only in case.name:
                         beside(table, port, pid, pipe, case)

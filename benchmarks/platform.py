@@ -91,7 +91,7 @@ class Speaker:
     def __init__(self, port, cik):
         import http.client
 
-        self.cik = cik
+        self.port, self.cik = port, cik
         self._http = http.client.HTTPConnection("127.0.0.1", port)
 
     def __call__(self, *calls, cik=None):

@@ -292,7 +292,9 @@ def _record(request: Request) -> Steps:
     client = _caller(request)
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
-    for name, value in (yield from _pairs(request)):
+    for place, (name, value) in enumerate((yield from _pairs(request))):
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            yield
         if name == "alias":
             current = blocks.setdefault(value, [])
         elif current is None:
@@ -307,7 +309,11 @@ def _record_one(request: Request) -> Steps:
     segments = request.segments
     assert segments is not None
     pairs = yield from _pairs(request)
-    points = [(_timestamp(name), value) for name, value in pairs]
+    points = []
+    for name, value in pairs:
+        points.append((_timestamp(name), value))
+        if len(points) % _AT_ONCE == 0:
+            yield
     return (yield from _store_blocks(request, client, {segments[3]: points}))
 
 

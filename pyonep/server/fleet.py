@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNUSED, ORPHAN = "", "orphan"
 OPTIONS = ("noaliases", "nocomments", "nohistorical")
 LONGEST_META = 64 * 1024
-_AT_ONCE = 500  # serial numbers that one step adds
+_AT_ONCE, _LOOKED_AT = 500, 5000  # serial numbers that one step adds, or only looks at
 
 _VENDOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
@@ -231,8 +231,10 @@ def add(
     somebody else has added meanwhile.
     """
     unique: dict[str, str] = {}
-    for sn, extra in entries:
+    for place, (sn, extra) in enumerate(entries):
         unique.setdefault(sn, extra)
+        if place % _LOOKED_AT == _LOOKED_AT - 1:
+            yield
     numbers = list(unique)
     promoted = []
     for first in range(0, len(numbers), _AT_ONCE):

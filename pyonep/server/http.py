@@ -230,21 +230,24 @@ class Request:
         """The fields of the body, in steps."""
         return form_steps(self.text())
 
-    def rows(self) -> Steps[list[tuple[int, list[str]]]]:
-        """The rows of a CSV body with their line numbers, in steps; blank lines are skipped."""
+    def rows(self, work: Callable[[int, list[str]], T]) -> Steps[list[T]]:
+        """What `work` makes of each row of a CSV body and its line number, in steps.
+
+        Blank lines are skipped.
+        """
         lines = _Lines(self.text())
         reader = csv.reader(lines, strict=True)
-        rows: list[tuple[int, list[str]]] = []
+        found: list[T] = []
         while True:
             line, lines.since = reader.line_num + 1, 0
             try:
                 row = next(reader)
             except StopIteration:
-                return rows
+                return found
             except csv.Error as error:
                 raise errors.Malformed(f"line {line}: {error}") from error
             if row:
-                rows.append((line, row))
+                found.append(work(line, row))
             if line % _ROWS == 0:
                 yield
 

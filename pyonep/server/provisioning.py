@@ -392,8 +392,7 @@ def _change_serials(request: Request, caller: Management, name: str) -> Steps[Re
     if request.media_type in JSON_TYPES:
         return (yield from _add_ranges(request, caller, name))
     if request.media_type == CSV_TYPE:
-        rows = yield from request.rows()
-        entries = yield from _each(rows, lambda row: _entry(*row))
+        entries = yield from request.rows(_entry)
     else:
         _need_type(request, FORM_TYPE, CSV_TYPE, *JSON_TYPES)
         form = yield from request.form_steps()
@@ -444,11 +443,11 @@ def _remove_serials(request: Request, caller: Management, name: str) -> Steps[Re
     if request.media_type in JSON_TYPES:
         return (yield from _remove_ranges(request, caller, name))
     _need_type(request, CSV_TYPE, *JSON_TYPES)
-    rows = yield from request.rows()
-    if not rows:
+    numbers = yield from request.rows(lambda line, row: row[0])
+    if not numbers:
         raise Malformed("no serial number given")
     model = _model(request, caller, name)
-    yield from _each(rows, lambda row: fleet.remove(request.platform, model, row[1][0]))
+    yield from _each(numbers, lambda sn: fleet.remove(request.platform, model, sn))
     return done()
 
 
@@ -807,8 +806,7 @@ def _change_members(
     _need_type(request, FORM_TYPE, CSV_TYPE)
     removing = False
     if request.media_type == CSV_TYPE:
-        rows = yield from request.rows()
-        wanted = yield from _each(rows, lambda row: _member(*row))
+        wanted = yield from request.rows(_member)
     else:
         form = yield from request.form_steps()
         removing = form.is_true("delete")
@@ -848,8 +846,7 @@ def _remove_members(
     if not request.body:
         raise Malformed("say which members to remove")
     _need_type(request, CSV_TYPE)
-    rows = yield from request.rows()
-    wanted = yield from _each(rows, lambda row: _member(row[0], row[1][:2]))
+    wanted = yield from request.rows(lambda line, row: _member(line, row[:2]))
     number, _ = _group_of(request, _model(request, caller, name), identifier)
     change = request.platform.fleet
     yield from _each(wanted, lambda one: change.remove_member(number, one.type, one.member))
