@@ -29,7 +29,7 @@ class Outcome:
         self.written: list[tuple[Point, int]] = []  # and the second, 0 for live values
         self.rejected: list[tuple[Point, str]] = []
         self.to_recorded: list[Point] = []
-        self.alone: list[Point] = []  # live values whose group was refused
+        self.alone: list[Point] = []  # live values that go again, each by itself
         self.again: list[Point] = []  # their second is taken: they need another one
         self.refused: list[tuple[Point, int]] = []  # points of which it is to be seen why
         self.unknown: dict[str, list[Point]] = {}
@@ -74,6 +74,7 @@ class Sender:
         self._auth = auth
         self._autocreate = autocreate
         self._last: dict[str, tuple[float, Any]] = {}  # alias -> when written live, what
+        self._tried: set[int] = set()  # points refused as a call although their alias is there
         self._leftover: list[tuple[str, str]] = []  # dataports that may be ours to drop, aliases
 
     # --- requests ---
@@ -252,7 +253,10 @@ class Sender:
         found = self._ask([("lookup", ["alias", alias]) for alias in unknown])
         for (alias, points), (isok, _response) in zip(unknown.items(), found):
             reason: str | None = "invalid"
-            if not isok and self._autocreate:
+            if isok and not self._tried.issuperset(point.number for point in points):
+                reason = None  # somebody may have made it since: once more
+                self._tried.update(point.number for point in points)
+            elif not isok and self._autocreate:
                 reason = self.create(alias, dict(self._autocreate))
                 if reason == ALREADY:
                     reason = None  # somebody else was faster: all the same
@@ -261,6 +265,9 @@ class Sender:
                 missing.append(alias)
             if reason is not None:
                 outcome.rejected += [(point, reason) for point in points]
+                self._tried.difference_update(point.number for point in points)
+            else:
+                outcome.alone += [point for point in points if point.live]
         return outcome, missing
 
     def exists(self, alias: str) -> bool:

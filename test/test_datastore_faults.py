@@ -703,6 +703,26 @@ def test_three_stores_that_make_the_same_dataports(platform, device):
     made.close()
 
 
+def test_a_dataport_that_is_made_between_refusal_and_question(platform, device):
+    """Somebody else made it after the points were refused: there is nothing wrong with them."""
+    made = Stores(platform, device, None)
+    with Proxy(platform.port) as proxy:
+        done = []
+
+        def meanwhile(request):
+            if b'"new"' in request and b'"lookup"' in request and not done:
+                done.append(dataport(made.o, device.cik, "integer", alias="new"))
+            return False
+
+        proxy.swallow_if = meanwhile
+        store = made(connection={**proxy.connection, "timeout": 5})
+        store.record("new", [[1, 1]])
+        store.write("new", 2)
+        assert store.flush(20)
+        assert done and made.values("new") == [1, 2] and made.rejected == []
+    made.close()
+
+
 @pytest.mark.parametrize("fault", ["create", "map"])
 def test_a_dataport_that_lost_its_alias_is_dropped(platform, device, fault):
     """The race is lost in between, or the answer that the alias is there."""
