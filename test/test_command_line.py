@@ -133,6 +133,8 @@ def process(platform, cik):
 
 
 def fill(o, cik, rid, count):
+    """Put points into a series, in the place of those it has."""
+    assert o.flush(cik, rid) == (True, "ok")
     for start in range(0, count, 50_000):
         points = [[START + n, 1] for n in range(start, min(start + 50_000, count))]
         assert o.recordbatch(cik, rid, points) == (True, "ok")
