@@ -402,13 +402,16 @@ class Datastore:
             if turn.wait == _NEVER or (turn.wait and is_over):
                 return False
             if turn.wait:
-                self._pause(turn.wait if left is None else min(turn.wait, left))
+                self._pause(turn.wait, deadline)
         return True
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, deadline: float | None) -> None:
         """Wait before the next attempt; `close` by another thread ends it."""
+        if deadline is not None:  # of which the attempt has taken its part by now
+            seconds = min(seconds, max(0.0, deadline - self.clock.monotonic()))
         with self._changed:
-            self.clock.wait_for(self._changed, lambda: self._closed, seconds)
+            was_closed = self._closed  # a flush after `close` waits like any other
+            self.clock.wait_for(self._changed, lambda: self._closed and not was_closed, seconds)
 
     def _is_shut(self) -> bool:
         """Whether the points are in a file that is not ours any more."""
