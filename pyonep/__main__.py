@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 from .exceptions import OneException, in_words
@@ -108,8 +109,9 @@ def _read(options: argparse.Namespace) -> None:
     table = csv.writer(sys.stdout, lineterminator="\n")
     with closing(OnepV1(options.host, options.port, reuseconnection=True)) as o:
         points = o.points(options.cik, series, options.start, options.end, page=options.page)
+        first = list(islice(points, 1))  # nothing is written before something could be read
         table.writerow(("timestamp", "value"))
-        table.writerows(_with_progress(points, options.start, options.end))
+        table.writerows(_with_progress(chain(first, points), options.start, options.end))
         sys.stdout.flush()
 
 

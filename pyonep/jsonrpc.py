@@ -192,6 +192,25 @@ def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Tri
     return triples
 
 
+class Status(str):
+    """A status other than ok: its text, as ever, and what the platform says about it.
+
+    Attributes:
+        reason: What was wrong and what is expected; empty when the platform does not say.
+    """
+
+    reason: str = ""
+
+
+def _status(answer: dict[str, Any]) -> Any:
+    status, error = answer["status"], answer.get("error")
+    if isinstance(status, str):
+        status = Status(status)
+        if isinstance(error, dict) and isinstance(error.get("message"), str):
+            status.reason = error["message"]
+    return status
+
+
 def _match(
     expected: dict[Any, Call], answers: list[Any]
 ) -> tuple[dict[Any, Answer], list[Any], list[str]]:
@@ -205,7 +224,7 @@ def _match(
         if fits and "status" in answer:
             status = answer["status"]
             isok = status == "ok"
-            found[number] = (isok, answer.get("result", "ok") if isok else status)
+            found[number] = (isok, answer.get("result", "ok") if isok else _status(answer))
         elif type(answer) is not dict:
             strange.append(f"{_text_of(answer)} instead of an object")
         elif "error" in answer and "status" not in answer:

@@ -642,7 +642,9 @@ class OnepV1:
             given = {name: value for name, value in window.items() if value is not None}
             isok, points = self.read(auth, resource, {"sort": sort, "limit": page, **given})
             if not isok:
-                raise OnePlatformException(f"{redact(resource)} cannot be read: {points}")
+                reason = getattr(points, "reason", "")
+                text = f"{points}: {redact(reason)}" if reason else str(points)
+                raise OnePlatformException(f"{redact(resource)} cannot be read: {text}")
             yield from points
             if not points:
                 return

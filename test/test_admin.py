@@ -195,7 +195,8 @@ def test_log_of_the_other_fronts(lines, platform, raw, o, device, new_dataport):
         return line
 
     written = say(f"{stack}/alias", "POST", body=b"temperature=21.5&x=1")
-    assert written == f"data {me} POST /onep:v1/stack/alias temperature, x 204"
+    unknown = "no dataport has the alias 'x'"
+    assert written == f"data {me} POST /onep:v1/stack/alias temperature, x 204: {unknown}"
     assert (
         say(f"{stack}/alias?temperature") == f"data {me} GET /onep:v1/stack/alias?temperature 200"
     )

@@ -79,13 +79,16 @@ def test_read_nothing(run, series):
 
 def test_an_alias_that_is_not_there(run, series):
     code, out, err = run("read", "humidity")
-    assert (code, out) == (1, "timestamp,value\n")
-    assert err == "pyonep: {'alias': 'humidity'} cannot be read: invalid\n"
+    assert (code, out) == (1, "")
+    assert err == (
+        "pyonep: {'alias': 'humidity'} cannot be read: "
+        "invalid: no resource has the alias 'humidity'\n"
+    )
 
 
 def test_a_key_that_is_refused(run):
-    code, _, err = run("read", "temperature", "--cik", "f" * 40)
-    assert code == 1 and err == "pyonep: 401 Invalid (auth)\n"
+    code, out, err = run("read", "temperature", "--cik", "f" * 40)
+    assert (code, out) == (1, "") and err == "pyonep: 401 Invalid (auth)\n"
 
 
 def test_no_key(run, monkeypatch):

@@ -242,7 +242,20 @@ def test_add(data):
     vendor = values(run("--data", data, "add", "vendor", "thermo", "--token", "a" * 40).stdout)
     assert vendor["name"] == "thermo" and vendor["token"] == "a" * 40
     sentence = one_sentence(run("add", "dataport", device["cik"], "temperature", "--data", data))
-    assert "already existed" in sentence
+    assert "has a resource with the alias 'temperature'" in sentence
+    rid = "e" * 40
+    added = run("add", "dataport", device["cik"], "door", "--rid", rid, "--data", data)
+    assert values(added.stdout)["rid"] == rid
+    again = run("add", "dataport", device["cik"], "gate", "--rid", rid, "--data", data)
+    assert "another resource has this RID" in one_sentence(again)
+    again = run("add", "dataport", device["cik"], "gate", "--rid", "1", "--data", data)
+    assert "a RID has 40 characters" in one_sentence(again)
+    again = run("add", "dataport", "f" * 40, "gate", "--data", data)
+    assert "no device has this CIK" in one_sentence(again)
+    again = run("add", "device", "kitchen", "--data", data)
+    assert f"there is a device 'kitchen' already, with the RID {device['rid'][:4]}" in one_sentence(
+        again
+    )
     assert "taken" in one_sentence(run("add", "vendor", "thermo", "--data", data))
     again = run("add", "vendor", "other", "--token", "a" * 40, "--data", data)
     assert "another vendor has this token" in one_sentence(again)
@@ -308,7 +321,7 @@ def script(tmp_path):
 
 def test_run_a_script_on_a_platform_of_its_own(script):
     done = run_apart("run", script, "--log", "x")
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, done.stderr) == (3, "pyonep.server: 5 calls: 5 ok, 0 failed\n")
     assert done.stdout.splitlines() == [
         "21.5 ['--log', 'x']",
         "Status: 200, Reason: OK, Body: acme",
@@ -332,6 +345,89 @@ def test_run_names_the_keys_in_its_help_and_in_the_environment(script):
     names = run_apart("run", script).stdout.split()
     help_text = run("run", "--help").stdout
     assert len(names) == 8 and all(name in help_text for name in names)
+
+
+OLD_SCRIPT = """
+from pyonep import onep
+o = onep.OnepV1()
+cik = "a" * 40
+print(o.write(cik, {"alias": "temp"}, 21.5), o.write(cik, {"alias": "msg"}, "hello"))
+print(o.recordbatch(cik, "b" * 40, [[1, 3]]), o.read(cik, {"alias": "other"}))
+print(o.writegroup(cik, [[{"alias": "temp"}, 1], [{"alias": "third"}, 2]]))
+"""
+
+
+@pytest.fixture
+def old_script(tmp_path):
+    path = tmp_path / "old.py"
+    path.write_text(OLD_SCRIPT)
+    return path
+
+
+def summary(done):
+    """The lines at the end of ``run``."""
+    return [line.removeprefix("pyonep.server: ") for line in done.stderr.splitlines()]
+
+
+def test_run_says_what_would_make_failed_calls_work(old_script):
+    done = run_apart("run", "--cik", "a" * 40, old_script)
+    assert done.returncode == 0 and "(True" not in done.stdout
+    said = summary(done)
+    assert said[0] == "5 calls: 0 ok, 5 failed"
+    for name in ("temp", "msg", "other"):
+        place = next(n for n, line in enumerate(said) if f"alias '{name}'" in line)
+        assert f"--dataport {name}, or --autocreate" in said[place + 1]
+    place = next(n for n, line in enumerate(said) if "restricted" in line)
+    assert "--dataport ALIAS@RID" in said[place + 1]
+    assert "b" * 40 not in done.stderr
+
+
+def test_run_with_the_key_of_another_script(old_script):
+    said = summary(run_apart("run", old_script))
+    assert "needs --cik KEY" in said[-1] and said[-3] == "1 calls: 0 ok, 1 failed"
+
+
+def test_run_makes_what_the_script_writes_to(old_script):
+    done = run_apart("run", "--cik", "a" * 40, "--autocreate", old_script)
+    assert done.stdout.splitlines() == [
+        "(True, 'ok') (True, 'ok')",
+        "(True, 'ok') (False, 'invalid')",  # it only reads that one
+        "(True, 'ok')",
+    ]
+    assert summary(done)[0] == "5 calls: 4 ok, 1 failed"
+
+
+def test_run_with_the_dataports_that_the_script_expects(old_script):
+    wanted = ["temp", "msg:string", f"other:integer@{'b' * 40}", "third"]
+    options = [word for one in wanted for word in ("--dataport", one)]
+    done = run_apart("run", "--cik", "a" * 40, *options, old_script)
+    assert "False" not in done.stdout
+    assert summary(done) == ["5 calls: 5 ok, 0 failed"]
+
+
+@pytest.mark.parametrize("wanted", ["", "x" * 1025, "x:string:float@1"], ids=len)
+def test_run_with_a_dataport_that_is_none(old_script, wanted):
+    done = run_apart("run", "--dataport", wanted, "--dataport", wanted, old_script)
+    assert done.returncode and "Traceback" not in done.stderr
+
+
+def test_run_a_script_that_speaks_to_somebody_else(tmp_path):
+    (tmp_path / "silent.py").write_text("print(1)")
+    assert "no call reached the platform" in summary(run_apart("run", tmp_path / "silent.py"))[0]
+
+
+def test_run_a_script_that_uses_the_data_interface(tmp_path):
+    path = tmp_path / "device.py"
+    path.write_text(
+        "from pyonep.data import DataInterface\n"
+        "DataInterface('a' * 40).write({'temp': 1, 'msg': 'x'})\n"
+    )
+    said = summary(run_apart("run", "--cik", "a" * 40, "--dataport", "temp", path))
+    assert said[0] == "1 calls: 0 ok, 1 failed"
+    assert "--dataport msg, or --autocreate" in said[2]
+    assert summary(run_apart("run", "--cik", "a" * 40, "--autocreate", path))[0].endswith(
+        "0 failed"
+    )
 
 
 def test_run_without_a_script(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 try:
+    from .dataports import Dataport
     from .errors import Problem
     from .fleet import VendorAccount
     from .local import LocalPlatform
@@ -15,4 +16,12 @@ except ModuleNotFoundError as _missing:
         name=_missing.name,
     ) from None
 
-__all__ = ["Device", "LocalPlatform", "Problem", "Settings", "StoreError", "VendorAccount"]
+__all__ = [
+    "Dataport",
+    "Device",
+    "LocalPlatform",
+    "Problem",
+    "Settings",
+    "StoreError",
+    "VendorAccount",
+]

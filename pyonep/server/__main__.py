@@ -7,23 +7,22 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import site
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests.exceptions
 
-from ..datastore import Datastore
 from ..exceptions import OneException, in_words
-from ..onep import FORMATS, OnepV1
 from ..onephttp import ENDPOINT_VARIABLE, OneP_Request
-from . import admin, fleet, folder
+from . import admin, calllog, dataports, fleet, folder
 from .errors import Problem
 from .fleet import VendorAccount
 from .http import DETAIL
@@ -32,6 +31,7 @@ from .platform import Device, Platform
 from .runner import Server, endpoint, listen
 from .settings import Settings
 from .store import Store, StoreError, StoreInUse
+from .summary import Summary
 
 PROG = "python -m pyonep.server"
 DEFAULT_PORT = 8080
@@ -86,12 +86,29 @@ def _parser() -> argparse.ArgumentParser:
         f"What the script sends to m2.exosite.com goes to the platform ({ENDPOINT_VARIABLE}).\n"
         "A device and a vendor are ready. Their keys are in the environment: PYONEP_CIK,\n"
         "PYONEP_RID, PYONEP_VENDOR, PYONEP_VENDOR_CIK, PYONEP_VENDOR_TOKEN,\n"
-        "PYONEP_PORTAL_CIK, PYONEP_PORTAL_RID. The exit status is that of the script.",
+        "PYONEP_PORTAL_CIK, PYONEP_PORTAL_RID. The exit status is that of the script. At its\n"
+        "end it is said which calls failed, and what would make them work.\n\n"
+        f"  {PROG} run --cik KEY --autocreate old_script.py\n"
+        f"  {PROG} run --cik KEY --dataport temperature --dataport log:string old_script.py",
     )
     run.add_argument("--cik", help="key that the device gets, when the script has one in it")
     run.add_argument("--vendor", default=FIRST_VENDOR, help="name of the vendor (%(default)s)")
     run.add_argument("--vendor-cik", metavar="CIK", help="key that the vendor gets")
     run.add_argument("--vendor-token", metavar="TOKEN", help="token that the vendor gets")
+    run.add_argument(
+        "--dataport",
+        metavar="ALIAS[:FORMAT][@RID]",
+        type=_dataport,
+        action="append",
+        default=[],
+        help="a dataport that the script expects to find; FORMAT is float (the default), integer "
+        "or string; may be given several times",
+    )
+    run.add_argument(
+        "--autocreate",
+        action="store_true",
+        help="make the dataports that the script writes to: float for a number, string for text",
+    )
     run.add_argument("--log", action="store_true", help="print a line for each call")
     run.add_argument("script", metavar="SCRIPT", type=Path)
     run.add_argument("arguments", metavar="…", nargs=argparse.REMAINDER, help="go to the script")
@@ -151,9 +168,13 @@ def _add_options(kinds: Any) -> None:
     dataport = _command(kinds, "dataport", "Add a dataport to a device, and give it an alias.")
     dataport.add_argument("cik", metavar="CIK", help="key of the device")
     dataport.add_argument("alias", metavar="ALIAS")
-    formats = (FORMATS.FLOAT, FORMATS.INTEGER, FORMATS.STRING)
-    dataport.add_argument("--format", choices=formats, default=FORMATS.FLOAT, help="(%(default)s)")
+    dataport.add_argument(
+        "--format", choices=dataports.FORMATS, default="float", help="(%(default)s)"
+    )
     dataport.add_argument("--name", help="the alias by default")
+    dataport.add_argument(
+        "--rid", help="its RID, when a script has one in it; a new one by default"
+    )
     dataport.set_defaults(run=_add_dataport)
 
     vendor = _command(kinds, "vendor", "Add a vendor, with a token and a portal for its devices.")
@@ -182,10 +203,11 @@ def _log(calls: bool) -> None:
     The command line is an application: it may.
     """
     handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO if calls else logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     log = logging.getLogger("pyonep.server")
     log.addHandler(handler)
-    log.setLevel(logging.INFO if calls else logging.WARNING)
+    log.setLevel(handler.level)
 
 
 # --- serve -----------------------------------------------------------------
@@ -290,13 +312,9 @@ def _add_vendor(options: argparse.Namespace) -> None:
 
 
 def _add_dataport(options: argparse.Namespace) -> None:
+    names = ("cik", "alias", "format", "name", "rid")
     with _platform_in(options.data) as running:
-        with closing(Datastore(options.cik, 1, transport={"host": running.endpoint})) as store:
-            done, reason = store.createDataport(options.alias, options.format, options.name)
-        if not done:
-            raise _Failure(f"not added: {reason}")
-        _, rid = OnepV1(running.endpoint).lookup(options.cik, "alias", options.alias)
-    _show({"alias": options.alias, "rid": rid, "format": options.format})
+        _show(_ask(running, "dataports", {name: getattr(options, name) for name in names}))
 
 
 # --- run -------------------------------------------------------------------
@@ -315,12 +333,27 @@ def _keys(device: Device, vendor: VendorAccount) -> dict[str, str]:
     }
 
 
+_DATAPORT = re.compile(
+    r"(?P<alias>.+?)(?::(?P<format>float|integer|string))?(?:@(?P<rid>[0-9a-f]{40}))?"
+)
+
+
+def _dataport(text: str) -> dict[str, str]:
+    """A dataport as it is given on the command line."""
+    found = _DATAPORT.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError("write ALIAS, ALIAS:FORMAT, ALIAS@RID or both")
+    return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
 def _run(options: argparse.Namespace) -> int:
     if not options.script.is_file():
         raise _Failure(f"there is no script {options.script}")
     _log(calls=options.log)
-    with LocalPlatform() as platform:
+    with _summarised(), LocalPlatform(settings=Settings(autocreate=options.autocreate)) as platform:
         device = platform.device("device", options.cik)
+        for wanted in options.dataport:
+            platform.dataport(device.cik, **wanted)
         vendor = platform.vendor(options.vendor, options.vendor_cik, options.vendor_token)
         environment = {
             **os.environ,
@@ -329,6 +362,20 @@ def _run(options: argparse.Namespace) -> int:
             **_search_path(),
         }
         return _script([str(options.script), *options.arguments], environment)
+
+
+@contextmanager
+def _summarised() -> Iterator[None]:
+    """Say at the end of the block what became of the calls in it."""
+    summary = Summary()
+    calllog.log.addHandler(summary)
+    calllog.log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        calllog.log.removeHandler(summary)
+        for line in summary.lines():
+            print(f"pyonep.server: {line}", file=sys.stderr)
 
 
 def _search_path() -> dict[str, str]:

@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from ..version import __version__
 from . import fleet
-from .errors import Malformed, Unauthorized
+from .dataports import Dataport
+from .errors import Conflict, Malformed, Unauthorized
 from .fleet import VendorAccount
 from .http import Read, Request, not_allowed
 from .platform import Device, Platform
@@ -60,7 +61,22 @@ async def _health(request: Request) -> Response:
 
 
 def _device(platform: Platform, name: str, cik: str | None = None) -> Device:
+    """A new device, whose name tells it apart: whoever adds one by hand finds it by that."""
+    known = platform.device_named(name)
+    if known is not None:
+        raise Conflict(f"there is a device {name!r} already, with the RID {known.rid}")
     return platform.add_device(name, cik)
+
+
+def _dataport(
+    platform: Platform,
+    cik: str,
+    alias: str,
+    format: str = "float",
+    name: str | None = None,
+    rid: str | None = None,
+) -> Dataport:
+    return platform.add_dataport(cik, alias, format, name, rid)
 
 
 def _vendor(
@@ -69,4 +85,8 @@ def _vendor(
     return fleet.add_account(platform, name, cik, token)
 
 
-_ADDED: dict[str, Callable[..., Any]] = {"admin/devices": _device, "admin/vendors": _vendor}
+_ADDED: dict[str, Callable[..., Any]] = {
+    "admin/dataports": _dataport,
+    "admin/devices": _device,
+    "admin/vendors": _vendor,
+}

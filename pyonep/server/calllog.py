@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("pyonep.server.calls")
 
 NOBODY = "-"
+LINE = "line"  # attribute of a log record: the `Line`, for who counts them
+_WORKED = ("ok", "expire")  # a wait that ends without a point did what it was asked
 _LONGEST = 60  # characters of a name
 _MOST = 5  # names in a line
 
@@ -51,7 +53,7 @@ def is_on() -> bool:
 
 def rpc_error(error: dict[str, Any]) -> None:
     """An RPC request that was refused as a whole."""
-    _line("rpc", NOBODY, "request", _error_text(error))
+    _line("rpc", NOBODY, "request", _error_text(error), False)
 
 
 def rpc_call(
@@ -68,7 +70,8 @@ def rpc_call(
         status = f"{status}: {_error_text(outcome['error'])}"
     if detail:
         status = f"{status}: {detail}"
-    _line("rpc", NOBODY if node is None else node.rid, _what(call), str(status))
+    worked = outcome["status"] in _WORKED
+    _line("rpc", NOBODY if node is None else node.rid, _what(call), str(status), worked)
 
 
 def http_call(request: Request, response: Response) -> None:
@@ -77,13 +80,25 @@ def http_call(request: Request, response: Response) -> None:
     front = first if first in ("provision", "admin") else "data"
     what = f"{request.method} {request.target} {_names(request.names)}"
     reason = response.headers.get(DETAIL)
+    if reason is None and request.unknown:
+        reason = f"no dataport has the alias {_names([repr(one) for one in request.unknown])}"
     outcome = f"{response.status_code}: {reason}" if reason else str(response.status_code)
-    _line(front, request.caller, what, outcome)
+    worked = response.status_code < 400 and not request.unknown
+    _line(front, request.caller, what, outcome, worked)
 
 
-def _line(front: str, caller: str, what: str, outcome: str) -> None:
-    shown = (redact(_one_line(text)) for text in (caller, what, outcome))
-    log.info("%-9s  %-5s  %-40s  %s", front, *shown)
+class Line(NamedTuple):
+    """One line: what was called, and how it ended."""
+
+    what: str
+    outcome: str
+    worked: bool
+
+
+def _line(front: str, caller: str, what: str, outcome: str, worked: bool) -> None:
+    caller, what, outcome = (redact(_one_line(text)) for text in (caller, what, outcome))
+    line = Line(what, outcome, worked)
+    log.info("%-9s  %-5s  %-40s  %s", front, caller, what, outcome, extra={LINE: line})
 
 
 def _error_text(error: dict[str, Any]) -> str:

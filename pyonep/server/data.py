@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote_plus
 
 from starlette.responses import Response
 
-from . import access, flow, values
+from . import access, dataports, flow, values
 from .errors import Forbidden, Malformed, Refused, TooLarge, Unauthorized
 from .http import (
     FORM,
@@ -157,7 +157,7 @@ def _store(request: Request, client: Node) -> Generator[None, None, None]:
             yield
     request.names = list(pairs)
     for place, (alias, value) in enumerate(pairs.items()):
-        node = _named(platform, client, alias)
+        node = _written(request, client, alias, value)
         if node is not None:
             inputs.append((node, _fitting(flow.prepared, platform, node, value)))
         if place % _AT_ONCE == _AT_ONCE - 1:
@@ -324,6 +324,15 @@ def _timestamp(text: str) -> float:
     return number
 
 
+def _written(request: Request, client: Node, alias: str, value: str) -> Node | None:
+    """The series to write to, which is made when that is wanted; None when there is none."""
+    dataports.provide(request.platform, client, {"alias": alias}, value)
+    node = _named(request.platform, client, alias)
+    if node is None:
+        request.unknown.append(alias)
+    return node
+
+
 def _store_blocks(
     request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
 ) -> Steps:
@@ -332,7 +341,7 @@ def _store_blocks(
     request.names = list(blocks)
     prepared = []
     for alias, points in blocks.items():
-        node = _named(platform, client, alias)
+        node = _written(request, client, alias, points[0][1] if points else "")
         if node is not None:
             inputs = yield from _all_recordable(platform, node, points)
             prepared.append((alias, node, inputs))

@@ -173,6 +173,7 @@ class Request:
         # Raises when the caller may not act any more; for work during which others run.
         self.check: Callable[[], object] = lambda: None
         self.names: list[str] = []
+        self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))

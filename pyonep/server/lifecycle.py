@@ -27,9 +27,14 @@ _POINTS_AT_ONCE = 5000
 
 
 def create(
-    platform: Platform, owner: Node, kind: str, given: Mapping[str, Any], cik: str | None = None
+    platform: Platform,
+    owner: Node,
+    kind: str,
+    given: Mapping[str, Any],
+    cik: str | None = None,
+    rid: str | None = None,
 ) -> Node:
-    """Make a resource; a client gets the key `cik`, or a new one.
+    """Make a resource, with the RID `rid`; a client gets the key `cik`. By default new ones.
 
     Raises:
         Refused: ``invalid``: the description does not fit, or a limit is reached.
@@ -40,7 +45,9 @@ def create(
     limits.check(platform, owner, {kind: 1})
     key = (cik or keys.new(), access.ACTIVATED, None) if kind == "client" else None
     with platform.database.atomic():
-        node = platform.resources.add(keys.new(), owner.id, kind, description, platform.now(), key)
+        node = platform.resources.add(
+            rid or keys.new(), owner.id, kind, description, platform.now(), key
+        )
         limits.charge(platform, owner, {kind: 1})
         limits.own(platform, owner, kind, 1)
         if kind == "datarule":

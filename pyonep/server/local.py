@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Callable, TypeVar
 
 from . import fleet
+from .dataports import Dataport
 from .fleet import VendorAccount
 from .platform import Clock, Device, Platform
 from .runner import Server, endpoint, listen
@@ -143,6 +144,26 @@ class LocalPlatform:
             Problem: The key has not the form of one, or another client has it.
         """
         return self.run(lambda platform: platform.add_device(name, cik))
+
+    def dataport(
+        self, cik: str, alias: str, format: str = "float", rid: str | None = None
+    ) -> Dataport:
+        """Make a dataport of a device and give it an alias.
+
+        Args:
+            cik: Key of the device.
+            alias: Alias and name of the dataport.
+            format: ``float``, ``integer`` or ``string``.
+            rid: Its RID, for scripts that have one written into them; a new one by default.
+
+        Returns:
+            Its ``alias``, ``rid`` and ``format``.
+
+        Raises:
+            Problem: There is no such device, something has not the form of what it is, or
+                alias or RID is taken.
+        """
+        return self.run(lambda platform: platform.add_dataport(cik, alias, format, None, rid))
 
     def vendor(
         self, name: str = "acme", cik: str | None = None, token: str | None = None

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from . import access, keys, lifecycle, procedures, rules
+from . import access, dataports, keys, lifecycle, procedures, rules
 from .access import Call, Caller
 from .budget import Budget
+from .dataports import Dataport
 from .descriptions import LIMITS, complete, is_key
-from .errors import Conflict, Malformed, NotKept
+from .errors import Conflict, Malformed, NotFound, NotKept
 from .settings import Settings
 from .store import (
     ROOT,
@@ -219,6 +220,36 @@ class Platform:
         node = self.add_client(root, name, cik)
         assert node.cik is not None
         return Device(node.cik, node.rid)
+
+    def device_named(self, name: str) -> Node | None:
+        """A device with a name, among those that `add_device` made."""
+        after = 0
+        while nodes := self.resources.children_after(ROOT, "client", after, 1000):
+            for node in nodes:
+                if node.description["name"] == name:
+                    return node
+            after = nodes[-1].id
+        return None
+
+    def add_dataport(
+        self,
+        cik: str,
+        alias: str,
+        format: str = "float",
+        name: str | None = None,
+        rid: str | None = None,
+    ) -> Dataport:
+        """Make a dataport of the client with this key, and give it an alias.
+
+        Raises:
+            NotFound: No client has this key.
+            Malformed: Alias, format or RID has not the form of one.
+            Conflict: Alias or RID is taken.
+        """
+        client = self.resources.by_cik(cik) if is_key(cik) else None
+        if client is None or not access.in_tree(self, client):
+            raise NotFound("no device has this CIK")
+        return dataports.add(self, client, alias, format, name, rid)
 
     def add_client(self, owner: Node, name: str, cik: str | None = None) -> Node:
         """The same below any client, as it is stored."""

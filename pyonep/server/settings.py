@@ -39,6 +39,8 @@ class Settings:
             documentation of the hosted service has it.
         max_data_text: Bytes in one value that comes over the HTTP Data Interface.
         public_ipv4: What ``/ip`` answers on IPv6 connections.
+        autocreate: Make a dataport when a client writes to an alias or RID that is not there:
+            ``float`` for a number, ``string`` for text.
         activation_window: Seconds in which a key that was not activated yet may be.
         allowed_hosts: Names by which the platform may be called, besides addresses as
             numbers, ``localhost`` and ``m2.exosite.com`` with what is below them. A
@@ -66,6 +68,7 @@ class Settings:
     strict_content_upload: bool = False
     max_data_text: int = 64 * 1024
     public_ipv4: str = "127.0.0.1"
+    autocreate: bool = False
     activation_window: int = 24 * 3600
     allowed_hosts: Sequence[str] = ()
 

@@ -6,10 +6,9 @@ from typing import Any, Callable
 
 from .. import access
 from ..access import Call
+from ..dataports import LONGEST_ALIAS
 from ..errors import Refused, invalid
 from .table import a_text, a_word, procedure
-
-_LONGEST_ALIAS = 1024
 
 
 @procedure
@@ -19,8 +18,8 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
         call, first, second, third = call.acting_as(first), second, third, fourth
     a_word(first, ["alias"])
     alias = a_text(third, "alias")
-    if not 0 < len(alias) <= _LONGEST_ALIAS:
-        raise invalid(f"an alias must have 1 to {_LONGEST_ALIAS} characters")
+    if not 0 < len(alias) <= LONGEST_ALIAS:
+        raise invalid(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     node = call.readable(second)
     if call.aliased(alias) is not None:
         raise invalid(f"the alias {alias!r} is in use")

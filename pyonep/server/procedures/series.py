@@ -6,9 +6,9 @@ import math
 from collections.abc import Generator
 from typing import Any, Optional
 
-from .. import access, flow, lifecycle, values
+from .. import access, dataports, flow, lifecycle, values
 from ..access import Call
-from ..errors import BadArguments, Partly, Refused, invalid
+from ..errors import BadArguments, Partly, Problem, Refused, invalid
 from ..jsontext import to_text
 from ..pieces import Encoded
 from ..store import Node, Point
@@ -31,7 +31,7 @@ _HOP = 20_000
 @procedure
 def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
     """Write a value now."""
-    node = call.series(call.own(resource))
+    node = _written(call, resource, value)
     call.budget.work(flow.cost(node))
     given = flow.prepared(call.platform, node, value)
     return flow.feed(call.platform, node, given, call.platform.now(), call.budget)
@@ -49,7 +49,7 @@ def _write_group(call: Call, entries: list[Any]) -> Generator[None, None, None]:
     for place, entry in enumerate(entries):
         if not isinstance(entry, list) or len(entry) != 2:
             raise BadArguments("each entry must be [resource, value]")
-        node = call.series(call.own(entry[0]))
+        node = _written(call, entry[0], entry[1])
         call.budget.work(flow.cost(node))
         inputs.append((node, flow.prepared(call.platform, node, entry[1])))
         if place % _AT_ONCE == _AT_ONCE - 1:
@@ -73,7 +73,7 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
 
     A point at a second that has one is refused, and the old value stays.
     """
-    node = call.series(call.own(resource))
+    node = _written(call, resource, _first_value(entries))
     _limit(call, a_list(entries, "entries"))
     return _record(call, node, entries)
 
@@ -103,6 +103,22 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None,
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
     return None
+
+
+def _written(call: Call, resource: Any, value: Any) -> Node:
+    """The series to write to, which is made when that is wanted."""
+    if call.permissions is None:
+        try:
+            dataports.provide(call.platform, call.client, resource, value)
+        except Problem as problem:
+            raise invalid(str(problem)) from problem
+    return call.series(call.own(resource))
+
+
+def _first_value(entries: Any) -> Any:
+    """The first value of some entries, whatever else they are."""
+    first = entries[0] if isinstance(entries, list) and entries else None
+    return first[1] if isinstance(first, list) and len(first) == 2 else None
 
 
 def _limit(call: Call, entries: list[Any]) -> None:

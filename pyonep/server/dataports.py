@@ -1,0 +1,87 @@
+"""Dataports made by hand, as on a web page, or for a script that writes to what is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import lifecycle, values
+from .descriptions import is_key, is_storable
+from .errors import Conflict, Malformed, Refused
+from .store import Node
+
+if TYPE_CHECKING:
+    from .platform import Platform
+
+FORMATS = ("float", "integer", "string")
+LONGEST_ALIAS = 1024
+
+
+class Dataport(NamedTuple):
+    """A dataport that is ready to use."""
+
+    alias: str
+    rid: str
+    format: str
+
+
+def add(
+    platform: Platform,
+    client: Node,
+    alias: str,
+    format: str = "float",
+    name: str | None = None,
+    rid: str | None = None,
+) -> Dataport:
+    """Make a dataport of a client and give it an alias.
+
+    Args:
+        platform: Where.
+        client: Its owner.
+        alias: Its alias.
+        format: ``float``, ``integer`` or ``string``.
+        name: Its name; the alias by default.
+        rid: Its RID, for scripts that have one written into them; a new one by default.
+
+    Raises:
+        Malformed: Alias, format or RID has not the form of one, or the client's limit is reached.
+        Conflict: The alias or the RID is taken.
+    """
+    if not 0 < len(alias) <= LONGEST_ALIAS or not is_storable(alias):
+        raise Malformed(f"an alias must have 1 to {LONGEST_ALIAS} characters")
+    if rid is not None and not is_key(rid):
+        raise Malformed("a RID has 40 characters of 0-9 and a-f")
+    if platform.resources.aliased(client.id, alias) is not None:
+        raise Conflict(f"the client has a resource with the alias {alias!r}")
+    if rid is not None and platform.resources.by_rid(rid) is not None:
+        raise Conflict("another resource has this RID")
+    description = {"format": format, "name": alias if name is None else name}
+    try:
+        node = lifecycle.create(platform, client, "dataport", description, rid=rid)
+    except Refused as refused:
+        raise Malformed(str(refused)) from refused
+    platform.resources.map(client.id, alias, node.id)
+    return Dataport(alias, node.rid, format)
+
+
+def provide(platform: Platform, client: Node, resource: Any, value: Any) -> None:
+    """Make what a script writes to, when the settings say so and it is not there.
+
+    Args:
+        platform: Where.
+        client: Who writes.
+        resource: ``{"alias": name}``, or a RID, whose dataport gets it as its alias.
+        value: What is written: a number makes a ``float``, text a ``string``.
+    """
+    if not platform.settings.autocreate:
+        return
+    is_alias = isinstance(resource, dict) and len(resource) == 1
+    alias = resource.get("alias") if is_alias else resource
+    if not isinstance(alias, str) or not (is_alias or is_key(alias)):
+        return
+    if platform.resources.aliased(client.id, alias) is not None:
+        return
+    if not is_alias and platform.resources.by_rid(alias) is not None:
+        return
+    format = "float" if values.as_number(value) is not None else "string"
+    if alias:
+        add(platform, client, alias, format, rid=None if is_alias else alias)
