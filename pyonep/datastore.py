@@ -165,7 +165,8 @@ class Datastore:
         spool: File in which points are kept until the platform has them. Each is on disk
             before `write` or `record` returns, and is sent after a restart.
         on_reject: Called with ``(alias, [timestamp, value], reason)``.
-        on_drop: The same, for points dropped from a full buffer.
+        on_drop: The same, for points dropped from a full buffer; the reason says so where one
+            was sent without an answer and may have arrived.
         on_error: Called with the exception when a request fails.
 
     Raises:
@@ -365,10 +366,18 @@ class Datastore:
             point = self._buffer.oldest(lambda point: point.number in self._in_flight)
             if point is None:
                 break
+            reason = self._why_dropped(point)
             self._forget([point])
             self._counts.dropped += 1
-            self._report(self._on_drop, "dropped", point, "the buffer is full")
+            self._report(self._on_drop, "dropped", point, reason)
         return bool(len(self._buffer) + needed <= size)
+
+    def _why_dropped(self, point: Point) -> str:
+        # While the network fails all that waits may have been sent: to keep it would be to
+        # refuse what is newer, which is not what was asked for.
+        if point.sent is not None or point.number in self._in_doubt:
+            return "the buffer is full; it was sent without an answer and may have arrived"
+        return "the buffer is full"
 
     # --- sending ---
 
