@@ -769,6 +769,16 @@ def test_comment():
     assert Datastore("a" * 40, 1, transport=away).comment("a", "public", "x") is False
 
 
+def test_comments_on_the_platform(stores):
+    """AMD-007."""
+    store = stores()
+    assert store.comment("a", "public", "calibrated") is True
+    assert store.comment("a", "secret", "x") is False
+    assert store.comment("ghost", "public", "x") is False
+    isok, info = stores.o.info(stores.cik, {"alias": "a"}, {"comments": True})
+    assert isok and info["comments"] == [["public", "calibrated"]]
+
+
 # --- ends ---
 
 
