@@ -286,6 +286,27 @@ def test_a_preprocess_has_so_many_operations(house):
     assert house.raw.call(house.cik, "update", rid, {"preprocess": steps})["status"] == "invalid"
 
 
+def test_a_tree_is_so_deep():
+    with LocalPlatform(settings=Settings(max_depth=4)) as platform:
+        cik = platform.device().cik
+        o = onep.OnepV1(**platform.connection)
+        description = {"limits": dict.fromkeys(("client", "share"), "inherit")}
+
+        def below(rid):
+            return o.create({"cik": cik, "client_id": rid}, "client", description)
+
+        chain = o.create(cik, "client", description)[1]
+        middle = below(chain)[1]
+        lowest = below(middle)[1]
+        other = o.create(cik, "client", description)[1]
+        assert below(lowest) == (False, "invalid")
+        assert o.move(cik, chain, other) == (False, "invalid")
+        assert o.move(cik, other, lowest) == (False, "invalid")
+        assert o.move(cik, lowest, other) == (True, "ok")
+        assert o.create(cik, "clone", {"rid": chain})[0]
+        o.close()
+
+
 def test_a_model_has_so_many_ranges(house):
     path = house.model("ranged")
     headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": "application/json"}

@@ -24,7 +24,7 @@ PERMISSIONS = (
 )
 _COVERED_BY = {"recordbatch": "record"}
 
-_AT_ONCE = 200  # aliases that one step looks at
+_AT_ONCE = 100  # aliases that one step looks at
 
 
 @dataclass(frozen=True)

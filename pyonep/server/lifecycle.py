@@ -43,6 +43,8 @@ def create(
     _check_preprocess(platform, description)
     _check_source(platform, owner, description)
     limits.check(platform, owner, {kind: 1})
+    if kind == "client":
+        _check_depth(platform, owner, None)
     key = (cik or keys.new(), access.ACTIVATED, None) if kind == "client" else None
     with platform.database.atomic():
         node = platform.resources.add(
@@ -53,6 +55,21 @@ def create(
         if kind == "datarule":
             rules.start(platform, node)
     return node
+
+
+def _check_depth(platform: Platform, owner: Node, node: Node | None) -> None:
+    """See that a client, or a new one, would not be too deep in the tree below an owner.
+
+    Whatever is asked about a resource goes up to the root, in one go.
+    """
+    most = platform.settings.max_depth
+    depth = 1 + (platform.resources.height(node.id) if node is not None else 0)
+    above: Node | None = owner
+    while above is not None and above.owner is not None:
+        depth += 1
+        above = platform.resources.by_id(above.owner)
+    if depth > most:
+        raise invalid(f"at most {most} clients may be one below the other")
 
 
 def _check_preprocess(platform: Platform, description: Mapping[str, Any]) -> None:
@@ -183,6 +200,8 @@ def move(platform: Platform, node: Node, destination: Node, with_aliases: bool) 
     assert source is not None
     if access.is_within(platform, destination, node.id):
         raise invalid("a resource cannot be moved below itself")
+    if node.type == "client":
+        _check_depth(platform, destination, node)
     counted = limits.weight(platform, node)
     with platform.database.atomic():
         limits.charge(platform, source, counted, -1)
@@ -248,6 +267,7 @@ def clone(
         Refused: ``invalid``: the owner has no room for it.
     """
     limits.check(platform, owner, limits.weight(platform, source))
+    _check_depth(platform, owner, source)
     copies = _Copies()
     top = _copy_node(platform, source, UNFINISHED, copies)
     try:

@@ -26,6 +26,7 @@ class Settings:
             passed on, an operation of a ``preprocess``, a point that is looked for.
         max_preprocess: Operations in one ``preprocess``.
         max_text: Characters in one value of format ``string``.
+        max_depth: Clients one below the other.
         max_ranges: Ranges of serial numbers in one model.
         replace_recorded: A point recorded at a second that has one replaces it; by default
             it is refused, and the old value stays.
@@ -59,6 +60,7 @@ class Settings:
     max_work: int = 1_000_000
     max_preprocess: int = 100
     max_text: int = 1024 * 1024
+    max_depth: int = 1000
     max_ranges: int = 1000
     replace_recorded: bool = False
     publish_recorded: bool = False

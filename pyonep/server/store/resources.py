@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Optional
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .database import Database
@@ -133,6 +133,14 @@ _below = select(_r.id).where(_r.id == bindparam("top")).cte("below", recursive=T
 _below = _below.union_all(
     select(resources.c.id).where(resources.c.owner == _below.c.id, resources.c.type == "client")
 )
+_levels: Any = select(_r.id, literal(0).label("level")).where(_r.id == bindparam("top"))
+_levels = _levels.cte("levels", recursive=True)
+_levels = _levels.union_all(
+    select(resources.c.id, _levels.c.level + 1).where(
+        resources.c.owner == _levels.c.id, resources.c.type == "client"
+    )
+)
+_HEIGHT = select(func.max(_levels.c.level))
 _TOTALS = (
     select(_n.kind, func.sum(_n.own)).where(_n.client.in_(select(_below.c.id))).group_by(_n.kind)
 )
@@ -424,6 +432,10 @@ class ResourceStore:
     def tallies(self, client: int) -> dict[str, tuple[int, int]]:
         """What a client owns and what counts against its limits: ``{kind: (own, pooled)}``."""
         return {kind: (own, pooled) for kind, own, pooled in self._db.all(_TALLIES, c=client)}
+
+    def height(self, client: int) -> int:
+        """How many clients are one below the other under a client; 0 for none."""
+        return int(self._db.one(_HEIGHT, top=client)[0] or 0)
 
     def totals(self, client: int) -> dict[str, int]:
         """What a client and all clients below it own."""
