@@ -520,6 +520,10 @@ class Datastore:
             while not points and (group := self._isolation.due(self.clock.monotonic())):
                 points = self._buffer.these(group[:limit])
                 self._isolation.settled(set(group) - {point.number for point in points})
+                rest = max((self._resting[p.alias][0] for p in points if self._rests(p)), default=0)
+                if rest:
+                    self._isolation.postpone(group, rest)
+                    points = []
                 batch.is_group = bool(points)
         return _within(points, self._config["request_bytes"])
 

@@ -94,6 +94,10 @@ class Isolation:
                 return group.numbers
         return None
 
+    def postpone(self, numbers: Sequence[int], until: float) -> None:
+        """Leave the group of these points alone for a while: the platform said: not now."""
+        self._group_of(numbers).due = until
+
     def next_due(self) -> float:
         """When the next of them is to be tried; infinity: there are none."""
         return min((group.due for group in self._groups), default=math.inf)
