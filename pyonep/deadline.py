@@ -168,17 +168,14 @@ class _Paced(urllib3.connection.HTTPConnection):
         self._let_go()
 
     def _new_conn(self) -> Any:
-        deadline = _current()
         try:
-            sock = self._connected(deadline)
-            sock.settimeout(deadline.next())  # for the handshake that may follow
+            return self._connected(_current())
         except socket.timeout as error:
             text = f"no connection to {self.host} in time"
             raise urllib3.exceptions.ConnectTimeoutError(self, text) from error
         except OSError as error:  # a name that is not known as well
             text = f"no connection to {self.host}: {error}"
             raise urllib3.exceptions.NewConnectionError(self, text) from error
-        return sock
 
     def _connected(self, deadline: Deadline) -> socket.socket:
         failure: OSError = OSError("the name has no address")
@@ -192,6 +189,7 @@ class _Paced(urllib3.connection.HTTPConnection):
                 if self.source_address:
                     sock.bind(self.source_address)
                 sock.connect(address)
+                sock.settimeout(deadline.next())  # for the handshake that may follow
                 return sock
             except OSError as error:
                 failure = error

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import socket
 import threading
 import time
 
 import pytest
+import urllib3
 from servers import Listener, Recorder, Socket, dripping, readable, tls_context
 
-from pyonep import Provision, onep
+from pyonep import Provision, deadline, onep
 from pyonep.data import DataInterface
 from pyonep.exceptions import (
     JsonRPCRequestException,
@@ -231,3 +233,20 @@ def test_downloads_and_uploads_of_files_go_on_as_long_as_bytes_move():
         provision = Provision(**server.connection, httptimeout=0.3)
         raw, _ = provision.onephttp.exchange("POST", "/x", Slow(), {"Content-Length": "30"}, 0.3)
         assert (raw.status, server.requests[0][3]) == (205, b"x" * 30)
+
+
+def test_time_that_is_up_right_after_connecting_leaves_no_socket_open():
+    class OverAfterConnecting(deadline.Deadline):
+        asked = 0
+
+        def next(self):
+            self.asked += 1
+            if self.asked > 1:
+                raise socket.timeout("timed out")
+            return 5.0
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, OverAfterConnecting(5, 5):
+        connection = deadline.PacedHTTPConnection(*listener.getsockname())
+        with pytest.raises(urllib3.exceptions.ConnectTimeoutError):
+            connection.connect()
+    gc.collect()  # a socket that is still open is a warning, and warnings are errors
