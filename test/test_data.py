@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 import time
+from contextlib import closing
 from email.utils import formatdate
 from urllib.parse import quote, unquote
 
@@ -17,6 +18,7 @@ from test_provisioning import MODEL, SN, World
 from pyonep import onep, onephttp
 from pyonep.data import DataInterface, NewPoint, RecordConflict
 from pyonep.exceptions import OnePlatformException, ProvisionException, ProvisionTimeout
+from pyonep.server import LocalPlatform, Settings
 
 STACK = "/onep:v1/stack"
 NOW = 1_700_000_000
@@ -293,7 +295,7 @@ def test_poll_with_news(dev):
 
 @pytest.mark.parametrize("header", ["If_Modified_Since", "If_Not_Modified_Since"])
 def test_poll_since(dev, header):
-    """DAT-047 DAT-048 DAT-049 DAT-050 AMD-006, which replaces DAT-070"""
+    """DAT-047 DAT-048 DAT-049 DAT-050 AMD-006"""
     dev.record("alias=temp&100=1&200=2&300=3")
     seen, since = [], 50
     for _ in range(3):
@@ -307,6 +309,15 @@ def test_poll_since(dev, header):
     assert waiting.result()[:2] == (200, "temp=4.0")
     last = formatdate(dev.points("temp")[-1][0], usegmt=True)
     assert Poll(dev, timeout=50, **{header: last}).result()[0] == 304
+
+
+def test_recorded_points_end_a_poll_when_they_are_published():
+    """DAT-070"""
+    settings = Settings(publish_recorded=True)
+    with LocalPlatform(settings=settings) as platform, closing(Device(platform)) as dev:
+        waiting = Poll(dev, If_Modified_Since=300)
+        assert dev.record("alias=temp&350=3.5")[0] == 204
+        assert waiting.result()[:2] == (200, "temp=3.5")
 
 
 def test_bad_polls(dev):

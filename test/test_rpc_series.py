@@ -254,7 +254,7 @@ def test_recordbatch_fails_in_part(o, cik, new_dataport):
 
 
 def test_a_second_that_has_a_point_is_refused(o, cik, new_dataport):
-    """AMD-005, which replaces RPC-060"""
+    """RPC-060 AMD-005"""
     rid = new_dataport(o, cik, "integer")
     entries = [[n, n] for n in range(1, 700)]
     assert o.recordbatch(cik, rid, entries) == (True, "ok")

@@ -55,7 +55,7 @@ def test_woken_by_write(o, cik, port, wait):
 
 
 def test_recorded_points_wake_nobody(o, cik, port, wait):
-    """AMD-006, which replaces RPC-201"""
+    """AMD-006"""
     waiting = [wait(port), wait(port, since=5)]
     o.recordbatch(cik, port, [[7, 70], [8, 80]])
     o.write(cik, port, 1)
@@ -65,7 +65,7 @@ def test_recorded_points_wake_nobody(o, cik, port, wait):
 
 
 def test_recorded_points_can_be_published(new_dataport):
-    """AMD-006: the setting publish_recorded; AMD-005 holds all the same"""
+    """RPC-201 AMD-006: the setting publish_recorded; AMD-005 holds all the same"""
     with LocalPlatform(settings=Settings(publish_recorded=True)) as platform:
         cik, o = platform.device().cik, onep.OnepV1(**platform.connection)
         port = new_dataport(o, cik, "integer")
@@ -106,7 +106,7 @@ def test_since(o, cik, port, wait):
 def test_what_arrives_in_the_second_of_since_counts(
     timed, timed_o, clock, early, ends, new_dataport
 ):
-    """AMD-004, which replaces RPC-204: since is the time of the last point plus one"""
+    """RPC-204 AMD-004: since is the time of the last point plus one"""
     cik = timed.device().cik
     port = new_dataport(timed_o, cik, "integer")
     timed_o.write(cik, port, 1)

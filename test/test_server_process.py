@@ -405,7 +405,7 @@ def test_run_with_the_dataports_that_the_script_expects(old_script):
     assert summary(done) == ["5 calls: 5 ok, 0 failed"]
 
 
-@pytest.mark.parametrize("wanted", ["", "x" * 1025, "x:string:float@1"], ids=len)
+@pytest.mark.parametrize("wanted", ["", "x" * 1025, "x:int", "x@1", "x@" + "g" * 40], ids=len)
 def test_run_with_a_dataport_that_is_none(old_script, wanted):
     done = run_apart("run", "--dataport", wanted, "--dataport", wanted, old_script)
     assert done.returncode and "Traceback" not in done.stderr
@@ -428,6 +428,28 @@ def test_run_a_script_that_uses_the_data_interface(tmp_path):
     assert summary(run_apart("run", "--cik", "a" * 40, "--autocreate", path))[0].endswith(
         "0 failed"
     )
+
+
+FAILING = """
+from pyonep import Provision, onep
+o, cik = onep.OnepV1(), "a" * 40
+o.create(cik, "dataport", {"format": "flat"})
+o.write(cik, {"alias": "temp"}, "warm")
+o.read(cik, {"alias": "temp"}, {"limit": -1})
+Provision().serialnumber_activate("thermo", "SN-1", "acme")
+"""
+
+
+def test_what_run_says_fits_what_failed(tmp_path):
+    path = tmp_path / "failing.py"
+    path.write_text(FAILING)
+    said = summary(run_apart("run", "--cik", "a" * 40, "--dataport", "temp", path))
+    helps = {said[n].partition(": ")[0]: said[n + 1] for n in range(1, len(said), 2)}
+    assert "--dataport temp:FORMAT" in helps["  1 x write temp"]
+    for what in ("  1 x create dataport", "  1 x read temp"):
+        assert "a change of the script" in helps[what]
+    (activation,) = (help for what, help in helps.items() if "/provision/activate" in what)
+    assert "--vendor NAME" in activation and "--dataport" not in activation
 
 
 def test_run_without_a_script(tmp_path):

@@ -333,17 +333,21 @@ def _keys(device: Device, vendor: VendorAccount) -> dict[str, str]:
     }
 
 
-_DATAPORT = re.compile(
-    r"(?P<alias>.+?)(?::(?P<format>float|integer|string))?(?:@(?P<rid>[0-9a-f]{40}))?"
-)
+_RID = re.compile("[0-9a-f]{40}")
 
 
 def _dataport(text: str) -> dict[str, str]:
     """A dataport as it is given on the command line."""
-    found = _DATAPORT.fullmatch(text)
-    if found is None:
-        raise argparse.ArgumentTypeError("write ALIAS, ALIAS:FORMAT, ALIAS@RID or both")
-    return {name: value for name, value in found.groupdict().items() if value is not None}
+    named, at, rid = text.rpartition("@") if "@" in text else (text, "", "")
+    alias, colon, format = named.rpartition(":") if ":" in named else (named, "", "")
+    right = alias and (not colon or format in dataports.FORMATS)
+    if not right or (at and not _RID.fullmatch(rid)):
+        raise argparse.ArgumentTypeError(
+            "write ALIAS[:FORMAT][@RID]; FORMAT is float, integer or string, and a RID has 40 "
+            "characters of 0-9 and a-f"
+        )
+    given = {"alias": alias, "format": format, "rid": rid}
+    return {name: value for name, value in given.items() if value}
 
 
 def _run(options: argparse.Namespace) -> int:

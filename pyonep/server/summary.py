@@ -10,26 +10,38 @@ from typing import NamedTuple
 
 from . import calllog
 
-_ALIAS = r"no (?:resource|dataport) has the alias (?:'|\")(.*)(?:'|\")$"
 _MOST = 20  # lines
+_ALIAS = r"no (?:resource|dataport) has the alias (?:'|\")(.*)(?:'|\")$"
+_WRITES = r"(?:write|writegroup|record|recordbatch) "
+_KEYS = "--vendor NAME, --vendor-cik KEY or --vendor-token TOKEN, as the script has them"
 
-# What is said of a call that failed -> what helps. The first that fits counts.
-_HELP = (
-    (_ALIAS, "--dataport {0}, or --autocreate when the script writes to it"),
-    (
-        r"no such resource within reach|no such RID",
-        "--dataport ALIAS@RID, with the RID that the script has in it",
-    ),
-    (r"^401 Invalid \(auth\)", "--cik KEY, with the key that the script has in it"),
-    (r"^401", "--vendor-cik KEY or --vendor-token TOKEN, or --cik KEY: as the script has it"),
-    (r"^403", "--vendor NAME and --vendor-cik KEY, as the script has them"),
-    (
-        r"integer|float|number|text",
-        "--dataport {name}:FORMAT with another FORMAT (float, integer, string), as what the "
-        "script writes",
-    ),
-    (r"^404.*model", "a model: the script, or another one before it, has to create it"),
-    (r"^501|procedure", "no option does; docs/fidelity.md lists what there is"),
+# What was called, what was said of it, what helps; the first that fits counts.
+_HELP = tuple(
+    (re.compile(what), re.compile(outcome), help)
+    for what, outcome, help in (
+        ("", _ALIAS, "--dataport {0}, or --autocreate when the script writes to it"),
+        (
+            "",
+            r"^restricted: no such resource",
+            "--dataport ALIAS@RID, with the RID that the script has in it",
+        ),
+        ("", r"^401 Invalid \(auth\)", "--cik KEY, with the key that the script has in it"),
+        (".*/provision/", r"^40[13]", _KEYS),
+        ("", r"^40[13]", "--cik KEY, with the key that the script has in it"),
+        (
+            _WRITES,
+            r"^invalid: the value must be|^invalid: \d+ points",
+            "--dataport {name}:FORMAT with another FORMAT (float, integer, string), as what the "
+            "script writes; or seconds that have no point yet",
+        ),
+        (
+            ".*/provision/",
+            r"^404: no such vendor or model|^404: no such model",
+            "--vendor NAME, as the script has it, and a model, which a script has to create",
+        ),
+        (".*/provision/", r"^404", "what it names, which a script has to create before"),
+        ("", r"^fail: 501", "no option: the platform has no such procedure, or not so called"),
+    )
 )
 
 
@@ -72,8 +84,8 @@ class Summary(logging.Handler):
 
 def _help(kind: _Kind) -> str:
     name = kind.what.partition(" ")[2] or "ALIAS"
-    for pattern, help in _HELP:
-        found = re.search(pattern, kind.outcome)
-        if found:
+    for what, outcome, help in _HELP:
+        found = outcome.search(kind.outcome)
+        if found and what.match(kind.what):
             return help.format(*found.groups(), name=name)
     return "a change of the script, or of what it finds; --log shows each call"
