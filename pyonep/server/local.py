@@ -146,14 +146,20 @@ class LocalPlatform:
         return self.run(lambda platform: platform.add_device(name, cik))
 
     def dataport(
-        self, cik: str, alias: str, format: str = "float", rid: str | None = None
+        self,
+        cik: str,
+        alias: str,
+        format: str = "float",
+        name: str | None = None,
+        rid: str | None = None,
     ) -> Dataport:
         """Make a dataport of a device and give it an alias.
 
         Args:
             cik: Key of the device.
-            alias: Alias and name of the dataport.
+            alias: Its alias.
             format: ``float``, ``integer`` or ``string``.
+            name: Its name; the alias by default.
             rid: Its RID, for scripts that have one written into them; a new one by default.
 
         Returns:
@@ -163,7 +169,7 @@ class LocalPlatform:
             Problem: There is no such device, something has not the form of what it is, or
                 alias or RID is taken.
         """
-        return self.run(lambda platform: platform.add_dataport(cik, alias, format, None, rid))
+        return self.run(lambda platform: platform.add_dataport(cik, alias, format, name, rid))
 
     def vendor(
         self, name: str = "acme", cik: str | None = None, token: str | None = None
