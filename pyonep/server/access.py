@@ -120,7 +120,9 @@ def ended(platform: Platform, caller: Caller) -> Refused | None:
     of the client it acts as, too.
     """
     resources = platform.resources
-    client, holder = resources.by_id(caller.client), resources.by_id(caller.holder)
+    client = holder = resources.by_id(caller.client)
+    if caller.holder != caller.client:
+        holder = resources.by_id(caller.holder)
     if client is None or holder is None or not is_within(platform, client, holder.id):
         return Refused("restricted", "the calling client is gone")
     if not is_active(platform, holder):

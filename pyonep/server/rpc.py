@@ -177,7 +177,7 @@ async def _answers(
         caller = platform.authenticate(request.auth)
         budget, turn = Budget(platform.settings), Turn()
         for call in request.calls:
-            ran.append(await _run(platform, caller, call, budget))
+            ran.append(await _run(platform, caller, call, budget, not ran))
             if turn.is_over:
                 await turn.pass_on()
         await platform.committed(rollbacks)
@@ -207,7 +207,9 @@ async def _answers(
     ]
 
 
-async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget: Budget) -> _Ran:
+async def _run(
+    platform: Platform, caller: Caller, call: dict[str, Any], budget: Budget, is_first: bool
+) -> _Ran:
     """Carry out one call."""
     procedure, arguments = call.get("procedure"), call.get("arguments", [])
     if not isinstance(procedure, str):
@@ -215,7 +217,7 @@ async def _run(platform: Platform, caller: Caller, call: dict[str, Any], budget:
     if not isinstance(arguments, list):
         return _Ran(_failed(NOT_SUPPORTED, "arguments must be a list", "arguments"))
     try:
-        result = platform.call(caller, procedure, arguments, budget)
+        result = platform.call(caller, procedure, arguments, budget, is_first)
         if type(result) is GeneratorType:
             result = await platform.finished(result, lambda: platform.check(caller))
         if type(result) in (list, dict, str):

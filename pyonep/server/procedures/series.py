@@ -107,7 +107,7 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None,
 
 def _written(call: Call, resource: Any, value: Any) -> Node:
     """The series to write to, which is made when that is wanted."""
-    if call.permissions is None:
+    if call.platform.settings.autocreate and call.permissions is None:
         try:
             dataports.provide(call.platform, call.client, resource, value)
         except Problem as problem:
