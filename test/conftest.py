@@ -11,22 +11,28 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from stores import Stores
+
 from pyonep import onep
 from pyonep.server import LocalPlatform
 
 # Minutes, roughly, that the tests marked with `soak` take together, instead of some seconds.
 SOAK = float(os.environ.get("PYONEP_TEST_SOAK") or 0)
 
+# What is drawn is the same each time, or, when there is time, always new.
+settings.register_profile(
+    "pyonep",
+    derandomize=not SOAK,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("pyonep")
+
 
 def fuzzed(examples):
-    """Settings for a test that hypothesis draws for: the same draws each time, or many new ones."""
-    return settings(
-        max_examples=int(examples * max(1, 3 * SOAK)),
-        derandomize=not SOAK,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    """Settings for a test that hypothesis draws for: so many draws, or more when there is time."""
+    return settings(max_examples=int(examples * max(1, 3 * SOAK)))
 
 
 class Clock:
@@ -164,6 +170,17 @@ def client(o, auth, **description):
     assert isok, rid
     isok, info = o.info(auth, rid, {"key": True})
     return rid, info["key"]
+
+
+@pytest.fixture(params=["memory", "spool"])
+def stores(request, platform, device, tmp_path):
+    """Datastores of a device with dataports for integers a, b and c, over either buffer."""
+    spool = None if request.param == "memory" else str(tmp_path / "spool.sqlite")
+    made = Stores(platform, device, spool)
+    for alias in ("a", "b", "c"):
+        dataport(made.o, device.cik, "integer", alias=alias)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import selectors
 import socket
 import ssl
@@ -13,6 +14,26 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+
+def settles(condition, told=None):
+    """Wait for what the other end does on its own, on a machine as busy as may be.
+
+    Fails after thirty seconds; `told()` is shown then.
+    """
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, told() if told else "it does not settle"
+        time.sleep(0.005)
+
+
+def uncovered():
+    """The environment for a process that cannot write down which lines it ran.
+
+    Where the disk is full or descriptors are few, what measures coverage fails as well, and
+    says so in the log that the test reads.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
 class Listener:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pyonep import onep
 from pyonep.datastore import Datastore
 
@@ -43,3 +45,10 @@ class Stores:
 
     def values(self, alias):
         return [value for _, value in self.points(alias)]
+
+
+def begin_of_second():
+    """Wait until most of a second is ahead; return which."""
+    while time.time() % 1 > 0.3:
+        time.sleep(0.01)
+    return int(time.time())

@@ -14,7 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given, settings
+from conftest import fuzzed
+from hypothesis import example, given
 from hypothesis import strategies as st
 from servers import Listener, Recorder, Socket, results, saying
 
@@ -125,7 +126,7 @@ def test_only_our_errors_leave_a_call():
     with Socket(behave) as server:
         every = calls(server.connection)
 
-        @settings(max_examples=200, deadline=None)
+        @fuzzed(200)
         @example(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", 0)
         @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcde\r\n", 0)
         @given(answers(), st.sampled_from(range(len(every))))

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from conftest import Raw, dataport
-from servers import Recorder, Socket
+from servers import Recorder, Socket, settles
 from test_provisioning import MODEL, SN, World
 
 from pyonep import onep, onephttp
@@ -266,8 +266,7 @@ class Poll:
 
         self.thread = threading.Thread(target=poll)
         self.thread.start()
-        while self.thread.is_alive() and platform.run(lambda p: len(p.waits)) <= opened:
-            time.sleep(0.001)
+        settles(lambda: not self.thread.is_alive() or platform.run(lambda p: len(p.waits)) > opened)
 
     def result(self):
         self.thread.join(30)

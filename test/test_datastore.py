@@ -17,24 +17,14 @@ import time
 
 import pytest
 from conftest import dataport
-from servers import Proxy, Recorder, Socket, free_port, results, saying
-from stores import FAST, Stores
+from servers import Proxy, Recorder, Socket, free_port, results, saying, settles
+from stores import FAST, Stores, begin_of_second
 
 from pyonep import onep
 from pyonep.backoff import Backoff
 from pyonep.datastore import Datastore, datastore_config, transport_config
 from pyonep.exceptions import JsonStringException, OnePlatformException, SpoolError
 from pyonep.server import LocalPlatform
-
-
-@pytest.fixture(params=["memory", "spool"])
-def stores(request, platform, device, tmp_path):
-    spool = None if request.param == "memory" else str(tmp_path / "spool.sqlite")
-    made = Stores(platform, device, spool)
-    for alias in ("a", "b", "c"):
-        dataport(made.o, device.cik, "integer", alias=alias)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -123,8 +113,7 @@ def test_the_thread_flushes_by_itself(stores):
     store.start(daemon=True)
     assert store.isThreadAlive() and "running" in repr(store)
     store.write("a", 1)
-    while not stores.points("a"):
-        time.sleep(0.01)
+    settles(lambda: stores.points("a"))
     store.restart()
     assert store.isThreadAlive()
     store.record("a", [[5, 5]])
@@ -528,8 +517,7 @@ def test_a_later_value_is_not_replaced_by_one_that_missed_its_moment(proxied):
     stores, proxy = proxied
     store = stores.through()
     store.flush(10)
-    while time.time() % 1 > 0.3:  # all of it within one second
-        time.sleep(0.01)
+    begin_of_second()  # all of it within one
     proxy.down = True
     store.write("a", 1)
     store.flush(0.05)
@@ -826,9 +814,7 @@ def test_two_values_of_a_second_both_arrive_though_the_earlier_was_in_doubt(stor
         store.write("c", 1)
         assert store.flush(10)
         for alias in ("a", "b"):
-            while time.time() % 1 > 0.3:
-                time.sleep(0.01)
-            second = int(time.time())
+            second = begin_of_second()
             store.write(alias, 1)
             proxy.cut_request_after = 50  # it may have arrived, for all that can be known here
             assert store.stop(True) is False

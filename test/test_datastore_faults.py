@@ -10,11 +10,12 @@ import textwrap
 import threading
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from conftest import dataport
-from servers import Proxy, Recorder, Socket, free_port, results
-from stores import FAST, Stores
+from servers import Proxy, Recorder, Socket, dripping, free_port, results, settles
+from stores import FAST, Stores, begin_of_second
 
 from pyonep.buffer import Point
 from pyonep.datastore import Datastore
@@ -22,16 +23,6 @@ from pyonep.exceptions import JsonRPCResponseException, JsonStringException, One
 from pyonep.isolation import Isolation, blame
 from pyonep.placing import place, windows
 from pyonep.server import LocalPlatform, Settings
-
-
-@pytest.fixture(params=["memory", "spool"])
-def stores(request, platform, device, tmp_path):
-    spool = None if request.param == "memory" else str(tmp_path / "spool.sqlite")
-    made = Stores(platform, device, spool)
-    for alias in ("a", "b", "c"):
-        dataport(made.o, device.cik, "integer", alias=alias)
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=["refused", "replaced"])
@@ -54,12 +45,6 @@ def answering(change):
         return status, headers, json.dumps(change(calls, json.loads(body))).encode()
 
     return answer
-
-
-def begin_of_second():
-    while time.time() % 1 > 0.3:
-        time.sleep(0.01)
-    return int(time.time())
 
 
 # --- one point per second ---
@@ -461,14 +446,12 @@ def test_while_a_value_is_in_question_others_are_not_delayed():
         store.record("bad", [[1, 666]])
         store._backoff._base = 0.01  # the first failures, before it is known whose fault it is
         store.start()
-        while not store._isolation.suspects:
-            time.sleep(0.01)
+        settles(lambda: store._isolation.suspects)
         start = time.monotonic()
         for n in range(1, 4):
             store.record("a", [[n, n]])
-            while store.statistics().sent < n:
-                time.sleep(0.01)
-                assert time.monotonic() - start < 10
+            settles(lambda: store.statistics().sent >= n)  # noqa: B023 (at once)
+        assert time.monotonic() - start < 20  # `retry_base` is longer
         assert store.statistics().waiting == 1
         store.close(0)
 
@@ -533,8 +516,12 @@ def test_blame_and_isolation():
 
 # --- the disk ---
 
-FULL_DISK = """
-import resource, signal, sys, time
+FULL_DISK = f"""
+import resource, signal, sys
+sys.path.append({str(Path(__file__).parent)!r})
+from servers import settles
+"""
+FULL_DISK += """
 from pyonep.datastore import Datastore
 
 cik, port, spool = sys.argv[1:]
@@ -548,10 +535,7 @@ def full(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
 
 def until(condition):
-    end = time.monotonic() + 20
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert condition(), store.statistics()
+    settles(condition, store.statistics)
 """
 
 
@@ -669,8 +653,7 @@ def test_the_thread_survives_whatever_is_raised_inside_a_round(stores, caplog):
     store._buffer.oldest = broken
     store.record("a", [[1, 1]])
     store.start()
-    while store.statistics().waiting:
-        time.sleep(0.01)
+    settles(lambda: not store.statistics().waiting)
     assert store.isThreadAlive() and stores.values("a") == [1]
     assert caplog.text.count("whatever") == 1
 
@@ -898,19 +881,11 @@ def test_a_point_that_is_being_sent_is_not_dropped():
 # --- time ---
 
 
-def dripping(conn):
-    """Answers a byte now and then, for ever."""
-    try:
-        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
-            conn.sendall(b" ")
-            time.sleep(0.2)
-    except OSError:
-        pass
+DRIP = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 
 def test_a_platform_that_drips_is_left_in_time(stores):
-    with Socket(dripping) as slow:
+    with Socket(dripping(DRIP, b" ")) as slow:
         store = stores(connection={**slow.connection, "timeout": 5})
         store.record("a", [[1, 1]])
         for end in (lambda: store.flush(1), lambda: store.close(1)):

@@ -9,8 +9,8 @@ import select
 import socket
 
 import pytest
-from conftest import Raw
-from hypothesis import HealthCheck, given, settings, strategies
+from conftest import Raw, fuzzed
+from hypothesis import given, strategies
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings, jsontext, pieces
@@ -406,7 +406,7 @@ def narrow(monkeypatch):
 
 
 @pytest.mark.usefixtures("narrow")
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(200)
 @given(value=_JSON, indent=strategies.sampled_from([None, 1]))
 def test_json_in_pieces_is_the_same_json(value, indent):
     body = json.dumps(value, indent=indent).encode()
@@ -415,7 +415,7 @@ def test_json_in_pieces_is_the_same_json(value, indent):
 
 
 @pytest.mark.usefixtures("narrow")
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(200)
 @given(value=_JSON, place=strategies.integers(0), wrong=strategies.sampled_from(list('[]{},:"x1 ')))
 def test_what_is_no_json_is_none_in_pieces(value, place, wrong):
     text = json.dumps(value)

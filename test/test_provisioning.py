@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 from conftest import Raw, client, dataport
-from servers import Proxy, Recorder, Socket, free_port
+from servers import Proxy, Recorder, Socket, free_port, settles
 
 from pyonep import Provision, onep
 from pyonep.exceptions import (
@@ -1427,8 +1427,7 @@ def test_an_upload_that_breaks_changes_nothing(w, entry):
         assert fetched(w)[0] == b"old"
         assert p.content_upload(w.key, MODEL, "fw", io.BytesIO(blob), "x/y").status == 205
     assert fetched(w) == (blob, "x/y")
-    while count() > before - 1 + -(-len(blob) // PIECE):
-        time.sleep(0.01)
+    settles(lambda: count() <= before - 1 + -(-len(blob) // PIECE))
 
 
 def test_no_platform_there():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Clock
+from conftest import Clock, fuzzed
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -259,4 +259,4 @@ def autowindow(points, low, high, limit, sort):
 SELECT = {"all": select_all, "givenwindow": givenwindow, "autowindow": autowindow}
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestModel.settings = settings(fuzzed(60), stateful_step_count=40)

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from servers import settles
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
@@ -127,8 +128,7 @@ def test_a_wide_client(wide):
             assert o.drop(cik, top) == (True, "ok")
         assert o.read(cik, listed[-1], {}) == (False, "restricted")
         assert o.info(cik, {"alias": ""}, {"usage": True})[1]["usage"]["dataport"] == 0
-        while platform.run(lambda p: p.resources.dropped()) is not None:
-            time.sleep(0.01)
+        settles(lambda: platform.run(lambda p: p.resources.dropped()) is None)
     assert bystander.served > 20
     assert bystander.slowest < 5
     left = platform.run(lambda p: p.database.run(COUNT).fetchone()[0])
@@ -158,8 +158,7 @@ def test_what_was_dropped_is_removed_after_a_restart(tmp_path):
         o.recordbatch(device.cik, rid, [[n, n] for n in range(1, 50_000)])
         o.drop(device.cik, box)
     with LocalPlatform(file) as platform:
-        while platform.run(lambda p: p.resources.dropped()) is not None:
-            time.sleep(0.01)
+        settles(lambda: platform.run(lambda p: p.resources.dropped()) is None)
         assert platform.run(lambda p: p.database.run(COUNT).fetchone()[0]) == 2
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from servers import Socket
+from servers import Socket, settles
 
 from pyonep import onep
 from pyonep.server import LocalPlatform, Settings
@@ -30,8 +30,10 @@ class Waiting:
             target=lambda: self._answers.append(o.wait(cik, rid, options))
         )
         self._thread.start()
-        while self._thread.is_alive() and platform.run(lambda p: len(p.waits)) <= self._open:
-            time.sleep(0.001)
+        settles(lambda: not self._thread.is_alive() or self._is_open(platform))
+
+    def _is_open(self, platform):
+        return platform.run(lambda p: len(p.waits)) > self._open
 
     def answer(self):
         self._thread.join(30)
@@ -192,8 +194,7 @@ def test_thousands_at_once(platform, o, cik, port):
             waiting = socket.create_connection((platform.host, platform.port), timeout=30)
             waiting.sendall(head.encode() + body)
             sockets.append(waiting)
-        while platform.run(lambda p: len(p.waits)) < already + number:
-            time.sleep(0.01)
+        settles(lambda: platform.run(lambda p: len(p.waits)) >= already + number)
         assert threading.active_count() == threads
         assert o.write(cik, port, 42) == (True, "ok")
         for waiting in sockets:

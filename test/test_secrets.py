@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 import pytest
 from conftest import client as new_client
+from conftest import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Listener, Recorder, free_port
@@ -471,6 +472,7 @@ secrets = st.text(
 ).filter(lambda text: len(text.strip()) > 3)
 
 
+@fuzzed(100)
 @given(secrets, st.text(max_size=20))
 def test_a_known_secret_is_masked_in_every_form(secret, around):
     secret = secret.strip()

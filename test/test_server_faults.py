@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 
 import pytest
+from servers import settles
 
 from pyonep import OnepV1, Provision
 from pyonep.exceptions import OnePlatformException
@@ -42,14 +42,6 @@ def deferred(o, cik, *calls):
 
 def open_waits(platform):
     return platform.run(lambda p: len(p.waits))
-
-
-def settles(condition):
-    """Wait for what the other end does on its own; fail after ten seconds."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def test_a_fault_undoes_its_own_call_only(o, cik, port, faulty, platform):

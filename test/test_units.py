@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from conftest import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def copied(model):
     return {key: value.copy() for key, value in model.items()}
 
 
+@fuzzed(100)
 @given(st.lists(st.tuples(st.lists(STEPS, max_size=4), st.sampled_from(["", "fault", "commit"]))))
 def test_what_fails_is_undone_and_nothing_else(units):
     platform = Platform(Store(None), clock=lambda: NOW)

@@ -71,6 +71,8 @@ class Server(uvicorn.Server):
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if self.should_exit and _is_a_late_accept(context):
+            return
         if not isinstance(error, OSError) or error.errno not in _NOTHING_LEFT:
             loop.default_exception_handler(context)
         elif loop.time() - self._said >= _SAY_EVERY:
@@ -103,6 +105,17 @@ class Server(uvicorn.Server):
                 if transport is not None:
                     transport.abort()
             await asyncio.sleep(0)  # lets what was accepted last show up, and aborts end
+
+
+def _is_a_late_accept(context: dict[str, Any]) -> bool:
+    """Whether the loop tried to listen on a socket that was closed.
+
+    Where no descriptor was left it goes on to accept a second later, once for each time that
+    it failed, and does not look whether the server has ended since.
+    """
+    return isinstance(context.get("exception"), ValueError) and "_start_serving" in context.get(
+        "message", ""
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
