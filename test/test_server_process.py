@@ -256,7 +256,9 @@ def test_add(data):
     assert f"there is a device 'kitchen' already, with the RID {device['rid'][:4]}" in one_sentence(
         again
     )
-    assert "taken" in one_sentence(run("add", "vendor", "thermo", "--data", data))
+    again = one_sentence(run("add", "vendor", "thermo", "--data", data))
+    assert "the name 'thermo' is taken by another vendor" in again
+    assert "needs a name" in one_sentence(run("add", "device", "", "--data", data))
     again = run("add", "vendor", "other", "--token", "a" * 40, "--data", data)
     assert "another vendor has this token" in one_sentence(again)
     again = run("add", "device", "y", "--cik", device["cik"], "--data", data)
@@ -379,12 +381,13 @@ def test_run_says_what_would_make_failed_calls_work(old_script):
         assert f"--dataport {name}, or --autocreate" in said[place + 1]
     place = next(n for n, line in enumerate(said) if "restricted" in line)
     assert "--dataport ALIAS@RID" in said[place + 1]
+    assert said[-1] == "  all of them: --dataport temp --dataport msg --dataport other"
     assert "b" * 40 not in done.stderr
 
 
 def test_run_with_the_key_of_another_script(old_script):
     said = summary(run_apart("run", old_script))
-    assert "needs --cik KEY" in said[-1] and said[-3] == "1 calls: 0 ok, 1 failed"
+    assert "needs --cik KEY" in said[-1] and said[-3] == "1 call: 0 ok, 1 failed"
 
 
 def test_run_makes_what_the_script_writes_to(old_script):
@@ -423,11 +426,58 @@ def test_run_a_script_that_uses_the_data_interface(tmp_path):
         "DataInterface('a' * 40).write({'temp': 1, 'msg': 'x'})\n"
     )
     said = summary(run_apart("run", "--cik", "a" * 40, "--dataport", "temp", path))
-    assert said[0] == "1 calls: 0 ok, 1 failed"
+    assert said[0] == "1 call: 0 ok, 1 failed"
     assert "--dataport msg, or --autocreate" in said[2]
     assert summary(run_apart("run", "--cik", "a" * 40, "--autocreate", path))[0].endswith(
         "0 failed"
     )
+
+
+def test_run_refuses_an_old_package_next_to_the_script(old_script):
+    (old_script.parent / "pyonep").mkdir()
+    (old_script.parent / "pyonep" / "__init__.py").touch()
+    sentence = one_sentence(run_apart("run", old_script))
+    assert "would import the old pyonep" in sentence and "remove or rename" in sentence
+
+
+def test_run_with_several_keys(tmp_path):
+    path = tmp_path / "two.py"
+    path.write_text(
+        "from pyonep import onep\n"
+        "for key in ('a' * 40, 'b' * 40):\n"
+        "    print(onep.OnepV1().write(key, {'alias': 'temp'}, '0123'))\n"
+    )
+    done = run_apart("run", "--cik", "a" * 40, "--cik", "b" * 40, "--autocreate", path)
+    assert done.stdout == "(True, 'ok')\n" * 2
+    assert summary(done) == ["2 calls: 2 ok, 0 failed"]
+
+
+def test_text_that_spells_a_number_is_text(tmp_path):
+    path = tmp_path / "text.py"
+    path.write_text(
+        "from pyonep import onep\n"
+        "o, key = onep.OnepV1(), 'a' * 40\n"
+        "o.write(key, {'alias': 'code'}, '0123')\n"
+        "print(o.read(key, {'alias': 'code'})[1][0][1], o.write(key, {'alias': 'code'}, 'on'))\n"
+    )
+    done = run_apart("run", "--cik", "a" * 40, "--autocreate", path)
+    assert done.stdout == "0123 (True, 'ok')\n"
+
+
+def test_run_is_quiet_about_what_the_script_repaired(tmp_path):
+    path = tmp_path / "store.py"
+    path.write_text(
+        "from pyonep.datastore import Datastore\n"
+        "with Datastore('a' * 40, 1, autocreate={'format': 'float'}) as store:\n"
+        "    store.record('living room', [[5, 1]])\n"
+    )
+    done = run_apart("run", "--cik", "a" * 40, path)
+    said = summary(done)
+    assert len(said) == 1 and "on dataports that the script made later" in said[0]
+
+
+def test_run_says_nothing_of_calls_when_it_did_not_begin(old_script):
+    assert "40 characters" in one_sentence(run_apart("run", "--cik", "123", old_script))
 
 
 FAILING = """

@@ -83,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         "run",
         "Start a platform in memory, run a Python script on it, and end it.\n\n"
-        f"What the script sends to m2.exosite.com goes to the platform ({ENDPOINT_VARIABLE}).\n"
+        "What the script sends to m2.exosite.com through pyonep goes to the platform; what it\n"
+        f"sends by other means does when it takes the address from {ENDPOINT_VARIABLE}.\n"
         "A device and a vendor are ready. Their keys are in the environment: PYONEP_CIK,\n"
         "PYONEP_RID, PYONEP_VENDOR, PYONEP_VENDOR_CIK, PYONEP_VENDOR_TOKEN,\n"
         "PYONEP_PORTAL_CIK, PYONEP_PORTAL_RID. The exit status is that of the script. At its\n"
@@ -91,7 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         f"  {PROG} run --cik KEY --autocreate old_script.py\n"
         f"  {PROG} run --cik KEY --dataport temperature --dataport log:string old_script.py",
     )
-    run.add_argument("--cik", help="key that the device gets, when the script has one in it")
+    run.add_argument(
+        "--cik",
+        action="append",
+        help="key that the device gets, when the script has one in it; each further one makes a "
+        "device more",
+    )
     run.add_argument("--vendor", default=FIRST_VENDOR, help="name of the vendor (%(default)s)")
     run.add_argument("--vendor-cik", metavar="CIK", help="key that the vendor gets")
     run.add_argument("--vendor-token", metavar="TOKEN", help="token that the vendor gets")
@@ -101,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_dataport,
         action="append",
         default=[],
-        help="a dataport that the script expects to find; FORMAT is float (the default), integer "
-        "or string; may be given several times",
+        help="a dataport that the script expects to find on its (first) device; FORMAT is float "
+        "(the default), integer or string; may be given several times",
     )
     run.add_argument(
         "--autocreate",
@@ -111,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--log", action="store_true", help="print a line for each call")
     run.add_argument("script", metavar="SCRIPT", type=Path)
-    run.add_argument("arguments", metavar="…", nargs=argparse.REMAINDER, help="go to the script")
+    run.add_argument(
+        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="go to the script"
+    )
     run.set_defaults(run=_run)
     return parser
 
@@ -295,26 +303,28 @@ def _ask(running: folder.Running, kind: str, fields: dict[str, str | None]) -> d
     return added
 
 
+def _added(options: argparse.Namespace, kind: str, *names: str) -> None:
+    """Add something, show it, and say where it is."""
+    with _platform_in(options.data) as running:
+        _show(_ask(running, kind, {name: getattr(options, name) for name in names}))
+    print(f"pyonep.server: added to the platform in {options.data}", file=sys.stderr)
+
+
 def _show(added: dict[str, str]) -> None:
     for name, value in added.items():
         print(f"  {name:<10} {value}")
 
 
 def _add_device(options: argparse.Namespace) -> None:
-    with _platform_in(options.data) as running:
-        _show(_ask(running, "devices", {"name": options.name, "cik": options.cik}))
+    _added(options, "devices", "name", "cik")
 
 
 def _add_vendor(options: argparse.Namespace) -> None:
-    fields = {"name": options.name, "cik": options.cik, "token": options.token}
-    with _platform_in(options.data) as running:
-        _show(_ask(running, "vendors", fields))
+    _added(options, "vendors", "name", "cik", "token")
 
 
 def _add_dataport(options: argparse.Namespace) -> None:
-    names = ("cik", "alias", "format", "name", "rid")
-    with _platform_in(options.data) as running:
-        _show(_ask(running, "dataports", {name: getattr(options, name) for name in names}))
+    _added(options, "dataports", "cik", "alias", "format", "name", "rid")
 
 
 # --- run -------------------------------------------------------------------
@@ -353,9 +363,10 @@ def _dataport(text: str) -> dict[str, str]:
 def _run(options: argparse.Namespace) -> int:
     if not options.script.is_file():
         raise _Failure(f"there is no script {options.script}")
+    _refuse_old_package(options.script.resolve().parent)
     _log(calls=options.log)
-    with _summarised(), LocalPlatform(settings=Settings(autocreate=options.autocreate)) as platform:
-        device = platform.device("device", options.cik)
+    with LocalPlatform(settings=Settings(autocreate=options.autocreate)) as platform:
+        device, *_ = [platform.device("device", cik) for cik in options.cik or [None]]
         for wanted in options.dataport:
             platform.dataport(device.cik, **wanted)
         vendor = platform.vendor(options.vendor, options.vendor_cik, options.vendor_token)
@@ -365,7 +376,25 @@ def _run(options: argparse.Namespace) -> int:
             **_keys(device, vendor),
             **_search_path(),
         }
-        return _script([str(options.script), *options.arguments], environment)
+        with _summarised():
+            return _script([str(options.script), *options.arguments], environment)
+
+
+def _refuse_old_package(folder_of_script: Path) -> None:
+    """A script imports what lies next to it: an old release would speak to the hosted service."""
+    beside = folder_of_script / "pyonep"
+    ours = Path(__file__).resolve().parent.parent
+    if not (beside / "__init__.py").is_file() or beside.resolve() == ours:
+        return
+    try:
+        knows = ENDPOINT_VARIABLE in (beside / "onephttp.py").read_text("utf-8", "replace")
+    except OSError:
+        knows = False
+    if not knows:
+        raise _Failure(
+            f"the script would import the old pyonep in {beside}, which knows no platform but the "
+            "hosted one: remove or rename that folder"
+        )
 
 
 @contextmanager

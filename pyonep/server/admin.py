@@ -62,6 +62,8 @@ async def _health(request: Request) -> Response:
 
 def _device(platform: Platform, name: str, cik: str | None = None) -> Device:
     """A new device, whose name tells it apart: whoever adds one by hand finds it by that."""
+    if not name:
+        raise Malformed("a device that is added by hand needs a name")
     known = platform.device_named(name)
     if known is not None:
         raise Conflict(f"there is a device {name!r} already, with the RID {known.rid}")

@@ -326,7 +326,7 @@ def _timestamp(text: str) -> float:
 
 def _written(request: Request, client: Node, alias: str, value: str) -> Node | None:
     """The series to write to, which is made when that is wanted; None when there is none."""
-    dataports.provide(request.platform, client, {"alias": alias}, value)
+    dataports.provide(request.platform, client, {"alias": alias}, value, spelled=True)
     node = _named(request.platform, client, alias)
     if node is None:
         request.unknown.append(alias)

@@ -63,7 +63,9 @@ def add(
     return Dataport(alias, node.rid, format)
 
 
-def provide(platform: Platform, client: Node, resource: Any, value: Any) -> None:
+def provide(
+    platform: Platform, client: Node, resource: Any, value: Any, spelled: bool = False
+) -> None:
     """Make what a script writes to, when the settings say so and it is not there.
 
     Args:
@@ -71,6 +73,7 @@ def provide(platform: Platform, client: Node, resource: Any, value: Any) -> None
         client: Who writes.
         resource: ``{"alias": name}``, or a RID, whose dataport gets it as its alias.
         value: What is written: a number makes a ``float``, text a ``string``.
+        spelled: Whether numbers come as text, as they do over the HTTP Data Interface.
     """
     if not platform.settings.autocreate:
         return
@@ -82,6 +85,7 @@ def provide(platform: Platform, client: Node, resource: Any, value: Any) -> None
         return
     if not is_alias and platform.resources.by_rid(alias) is not None:
         return
-    format = "float" if values.as_number(value) is not None else "string"
+    is_text = isinstance(value, str) and not spelled
+    format = "string" if is_text or values.as_number(value) is None else "float"
     if alias:
         add(platform, client, alias, format, rid=None if is_alias else alias)

@@ -110,10 +110,13 @@ def register(platform: Platform, client: Node, wanted: str) -> None:
     """Register a vendor name to a client."""
     vendor_name(wanted)
     taken, own = platform.fleet.vendor(wanted), platform.fleet.vendor_of(client.id)
-    if taken is None and own is None:
-        platform.fleet.add_vendor(wanted, client.id)
-    elif taken is None or taken.client != client.id:
-        raise Conflict("the name is taken, or the client has another one")
+    if taken is not None and taken.client == client.id:
+        return
+    if taken is not None:
+        raise Conflict(f"the name {wanted!r} is taken by another vendor")
+    if own is not None:
+        raise Conflict(f"the client is the vendor {own.name!r} already")
+    platform.fleet.add_vendor(wanted, client.id)
 
 
 def unregister(platform: Platform, client: Node, given: str) -> None:
