@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Optional
 from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
-from .store import UNFINISHED, Node
+from .store import EARLIEST, UNFINISHED, Node
 
 if TYPE_CHECKING:
     from .platform import Platform
 
 _NODES_AT_ONCE = 50
-_POINTS_AT_ONCE = 5000
 
 
 # --- create, update --------------------------------------------------------
@@ -161,8 +160,10 @@ def remove_some(platform: Platform) -> bool:
 
 def remove_points(platform: Platform, node: Node, low: int, high: int) -> Iterator[None]:
     """Remove the points from `low` to `high`, in steps."""
-    while not platform.series.remove_some(node.id, low, high):
+    position = platform.series.remove_from(node.id, low, high)
+    while position is not None:
         yield
+        position = platform.series.remove_from(node.id, position, high)
 
 
 def _trim_one(platform: Platform) -> bool:
@@ -376,9 +377,11 @@ def _copy_comments(platform: Platform, copies: _Copies) -> Iterator[None]:
 
 
 def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:
-    position: Optional[int] = -(2**62)
-    while position is not None:
-        position = platform.series.copy(old, new, position, _POINTS_AT_ONCE)
+    """Copy a series up to its newest point of now, so that it ends while others go on writing."""
+    newest = platform.series.newest(old)
+    position = EARLIEST if newest is not None else None
+    while newest is not None and position is not None:
+        position = platform.series.copy(old, new, position, newest.time)
         if position is not None:
             yield
 

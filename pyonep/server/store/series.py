@@ -5,6 +5,7 @@ Values are kept as text; the format of the resource says what they are.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
@@ -15,9 +16,11 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from .database import Database
 from .schema import points, series
 
+log: logging.Logger = logging.getLogger(__name__)
+
 _CACHED = 50_000
 _CHUNK = 500
-# Points, and characters of their values, that are removed at once.
+# Points, and characters of their values, that are removed or copied at once.
 _FEW = 2000
 _FEW_CHARACTERS = 4 * 1024 * 1024
 
@@ -47,6 +50,7 @@ _HOP = _pair.where(*_between).order_by(_p.time).limit(1).offset(bindparam("skip"
 _COUNT = select(func.count(), func.coalesce(func.sum(func.length(_p.value)), 0)).where(
     _of, *_between
 )
+_LAST = _pair.where(*_between).order_by(_p.time.desc()).limit(1)
 _HOW_MANY = select(func.count()).where(_of, *_between)
 _KNOWN = select(_p.time, func.length(_p.value)).where(
     _of, _p.time.in_([bindparam(f"t{i}") for i in range(_CHUNK)])
@@ -309,13 +313,11 @@ class SeriesStore:
 
     def remove(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> None:
         """Remove the points from `low` to `high`, both inclusive."""
-        summary = self._summary(resource)
-        if not summary.count:
-            return
         self._write_points()
         count, size = self._db.one(_COUNT, s=resource, low=low, high=high)
         if not count:
             return
+        summary = self._summary(resource)
         self._note(resource)
         self._db.change(_DELETE, s=resource, low=low, high=high)
         summary.count -= count
@@ -324,6 +326,8 @@ class SeriesStore:
             newest = self._db.one(_NEWEST, s=resource)
             summary.newest = Point(*newest) if newest else None
         self._changed.add(resource)
+        if summary.count < 0 or summary.size < 0 or (summary.newest is None) != (not summary.count):
+            self._count_anew(resource, summary)
 
     def remove_some(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> bool:
         """Remove the oldest points from `low` to `high`, as many as can be removed quickly.
@@ -331,12 +335,29 @@ class SeriesStore:
         Returns:
             Whether that was all of them.
         """
+        return self.remove_from(resource, low, high) is None
+
+    def remove_from(self, resource: int, low: int, high: int) -> int | None:
+        """The same.
+
+        Returns:
+            The time of the next point that is to be removed, None when there is none: who
+            goes on from there comes to an end, whatever is written meanwhile.
+        """
         beyond = self.nth(resource, low, high, self._few(resource))
         self.remove(resource, low, high if beyond is None else beyond.time - 1)
-        return beyond is None
+        return None if beyond is None else beyond.time
+
+    def _count_anew(self, resource: int, summary: _Summary) -> None:
+        """Let what is known about a series be what there is; the series has been noted."""
+        log.warning("the number of points of series %d was wrong; they are counted anew", resource)
+        summary.count, summary.size = self._db.one(_COUNT, s=resource, low=EARLIEST, high=LATEST)
+        newest = self._db.one(_NEWEST, s=resource) if summary.count else None
+        summary.newest = Point(*newest) if newest else None
+        self._changed.add(resource)
 
     def _few(self, resource: int) -> int:
-        """How many points can be removed quickly: fewer when their values are long."""
+        """How many points can be handled quickly: fewer when their values are long."""
         summary = self._summary(resource)
         return max(1, min(_FEW, _FEW_CHARACTERS * summary.count // max(1, summary.size)))
 
@@ -351,8 +372,11 @@ class SeriesStore:
             return True
         some = min(surplus, self._few(resource))
         last = self.nth(resource, EARLIEST, LATEST, some - 1)
-        if last is not None:
-            self.remove(resource, high=last.time)
+        if last is None:  # there are fewer than are known: whoever asks again would never rest
+            self._note(resource)
+            self._count_anew(resource, self._summary(resource))
+            return True
+        self.remove(resource, high=last.time)
         return some == surplus
 
     def forget(self, resource: int) -> None:
@@ -362,20 +386,33 @@ class SeriesStore:
         self._changed.discard(resource)
         self._db.change(_DROP_STATS, s=resource)
 
-    def copy(self, source: int, target: int, low: int, limit: int) -> int | None:
-        """Copy up to `limit` points from `low` on into another series.
+    def copy(self, source: int, target: int, low: int, high: int) -> int | None:
+        """Copy the oldest points from `low` to `high`, as many as can be copied quickly.
+
+        What is known about the target afterwards was counted of what was copied: others may
+        change the source between two calls.
+
+        Args:
+            source: The series to copy from.
+            target: A series without points from `low` on.
+            low: Where to begin.
+            high: Where to end, inclusive.
 
         Returns:
             Where to go on, or None when all are copied.
         """
         self._write_points()
-        beyond = self.nth(source, low, LATEST, limit)
-        high = LATEST if beyond is None else beyond.time - 1
-        self._db.change(_COPY, to=target, s=source, low=low, high=high)
-        if beyond is None:
-            summary = self._summary(source)
+        beyond = self.nth(source, low, high, self._few(source))
+        last = high if beyond is None else beyond.time - 1
+        count, size = self._db.one(_COUNT, s=source, low=low, high=last)
+        if count:
+            newest = Point(*self._db.one(_LAST, s=source, low=low, high=last))
+            summary = self._summary(target)
             self._note(target)
-            self._summaries[target] = _Summary(summary.count, summary.size, summary.newest)
+            self._db.change(_COPY, to=target, s=source, low=low, high=last)
+            summary.count += count
+            summary.size += size
+            summary.newest = newest
             self._changed.add(target)
         return None if beyond is None else beyond.time
 
