@@ -9,7 +9,7 @@ import select
 import socket
 
 import pytest
-from conftest import Raw, fuzzed
+from conftest import Clock, Raw, fuzzed
 from hypothesis import given, strategies
 
 from pyonep import Provision, onep
@@ -25,15 +25,15 @@ POINTS = 100_000
 class House:
     """A platform with much on it."""
 
-    def __init__(self, platform):
+    def __init__(self, platform, points=POINTS):
         self.platform = platform
         self.vendor = platform.vendor()
         self.cik = self.vendor.cik
         self.raw = Raw(platform)
         self.beside, self.many, self.empty = (self.dataport() for _ in range(3))
-        for start in range(1, POINTS, 50_000):
-            points = [[start + n, n] for n in range(50_000)]
-            assert self.ok("recordbatch", self.many, points) is None
+        for start in range(1, points, 50_000):
+            batch = [[start + n, n] for n in range(50_000)]
+            assert self.ok("recordbatch", self.many, batch) is None
 
     def ok(self, procedure, *arguments, cik=None):
         answer = self.raw.call(cik or self.cik, procedure, *arguments)
@@ -175,6 +175,40 @@ def test_others_are_answered_meanwhile(house, case):
         status, content = answer_of(long)
     assert status in (200, 204, 205), content
     assert meanwhile >= 5
+
+
+def test_others_are_answered_while_a_timer_rings():
+    """Much hangs on a timer that runs out again before it has rung."""
+    with LocalPlatform() as platform:
+        house = House(platform, points=0)
+        rule = {"timeout": {"timeout": 0.05, "repeat": True}}
+        rid = house.ok("create", "datarule", {"format": "integer", "rule": rule})
+        chain = [["add", 1]] * 100
+        last = house.dataports(250, subscribe=rid, preprocess=chain)[-1]
+        request = http_request("POST", RPC, rpc(house.cik, ("wait", last)), {})
+        for _ in range(2):
+            with socket.create_connection((platform.host, platform.port), timeout=60) as long:
+                long.sendall(request)
+                meanwhile = 0
+                while not select.select([long], [], [], 0)[0]:
+                    house.ok("write", house.beside, 1)
+                    meanwhile += 1
+                assert json.loads(answer_of(long)[1])[0]["status"] == "ok"
+            assert meanwhile >= 5
+        house.raw.http.close()
+
+
+def test_timers_that_run_out_meanwhile_ring_once():
+    clock = Clock()
+    with LocalPlatform(clock=clock) as platform:
+        house = House(platform, points=0)
+        rule = {"timeout": {"timeout": 1, "repeat": True}}
+        rid = house.ok("create", "datarule", {"format": "integer", "rule": rule})
+        follower = house.dataport(subscribe=rid)
+        clock.now += 1000
+        (point,) = house.ok("read", follower, {"limit": 9})
+        assert point == [int(clock.now), 1]
+        house.raw.http.close()
 
 
 # --- what comes without a key ----------------------------------------------

@@ -161,7 +161,7 @@ def test_a_rule_whose_timer_meets_a_fault_is_given_up(timed, timed_o, clock, mon
     ring = rules.ring
 
     def fault(platform, node):
-        ring(platform, node)
+        yield from ring(platform, node)
         if node.rid == broken:
             raise ZeroDivisionError
 

@@ -97,7 +97,7 @@ class App:
         async def read(most: int) -> bytes:
             return await read_body(request.scope, request.receive, most)
 
-        self.platform.ring_timers()
+        self.platform.ringing.ring()
         for front in (data.respond, admin.respond):
             response = await front(request, read)
             if response is not None:

@@ -18,6 +18,7 @@ from .budget import Budget
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
 from .store import EARLIEST, Node
+from .turns import Pace
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -99,7 +100,7 @@ def spread(
     platform: Platform, source: Node, value: Any, time: int, budget: Budget | None = None
 ) -> Steps:
     """Give what a resource stored to its subscribers, theirs, and so on, in steps."""
-    seen, done = {source.id}, 0
+    seen, pace = {source.id}, Pace(_STEPS_AT_ONCE)
     queue = deque([(source, value)])
     while queue:
         source, value = queue.popleft()
@@ -108,11 +109,9 @@ def spread(
             if number in seen or node is None or not _may_subscribe(platform, node, source):
                 continue
             seen.add(number)
-            done += cost(node)
-            if done > _STEPS_AT_ONCE:
-                if budget is not None:
-                    budget.spend(done)
-                done = 0
+            if budget is not None:
+                budget.spend(cost(node))
+            if pace.is_full(cost(node)):
                 yield
             try:
                 passed_on = _take(platform, node, prepared(platform, node, value), time)
@@ -120,8 +119,6 @@ def spread(
                 continue  # not good for this subscriber; the others still get it
             if passed_on is not None:
                 queue.append((node, passed_on))
-    if budget is not None:
-        budget.spend(done)
 
 
 def _may_subscribe(platform: Platform, node: Node, source: Node) -> bool:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from . import access, dataports, keys, lifecycle, procedures, rules
+from . import access, dataports, keys, lifecycle, procedures
 from .access import Call, Caller
 from .budget import Budget
 from .dataports import Dataport
 from .descriptions import LIMITS, complete, is_key
 from .errors import Conflict, Malformed, NotFound, NotKept
+from .ringing import Ringing
 from .settings import Settings
 from .store import (
     ROOT,
@@ -30,7 +31,7 @@ from .store import (
     StoreError,
     TimerStore,
 )
-from .turns import Turn, collector
+from .turns import Turn, collector, step
 from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -42,15 +43,6 @@ _BREATH = 0.001  # seconds between bits of background work, for requests that ca
 _PAUSE_AFTER_FAULT = 10.0
 _PROBE_EVERY = 1.0
 _CALM = 10.0  # seconds without a failure, after which all is well again
-
-
-def _step(steps: Any) -> tuple[Any] | None:
-    """One step of a long procedure; its result when it was the last one."""
-    try:
-        next(steps)
-    except StopIteration as end:
-        return (end.value,)
-    return None
 
 
 class Device(NamedTuple):
@@ -102,9 +94,7 @@ class Platform:
         self._is_working = False
         self._afterwards: list[Callable[[], None]] = []
         self._asking: list[asyncio.Future[None]] = []
-        self._alarm: asyncio.TimerHandle | None = None
-        self._next_due: float | None = None
-        self._timers_changed = True
+        self.ringing: Ringing = Ringing(self)
         self._removing = False
         self._stopped = False
         try:
@@ -164,7 +154,7 @@ class Platform:
             BadArguments: It does not take such arguments.
             Refused: With the status.
         """
-        self.ring_timers()
+        self.ringing.ring()
         budget = budget or Budget(self.settings)
         return self.work(self._call, caller, procedure, arguments, budget, is_checked)
 
@@ -207,7 +197,7 @@ class Platform:
         rollbacks, turn = self.rollbacks, Turn()
         try:
             while True:
-                if (end := self.work(_step, steps)) is not None:
+                if (end := self.work(step, steps)) is not None:
                     return end[0]
                 if turn.is_over:
                     await self.committed(rollbacks)
@@ -396,9 +386,13 @@ class Platform:
         if self.database.narrowed:
             self.database.narrowed = False
             self._end_waits(self.waits.end_refused())
-        if self._timers_changed:
-            self._set_alarm()
+        self.ringing.look()
         return None
+
+    def commit_unless_asked(self) -> None:
+        """Commit what was done in the background, unless somebody's commit is on its way."""
+        if not self._asking:
+            self.commit()
 
     def _end_waits(self, steps: Iterator[None]) -> None:
         """End the waits of those whose access ended, and let others run in between."""
@@ -414,62 +408,11 @@ class Platform:
         with suppress(Exception):
             self.database.rollback()
         self.waits.forget()
-        self._timers_changed = True
+        self.ringing.forget()
         asking, self._asking = self._asking, []
         for future in asking:
             if not future.done():
                 future.set_exception(NotKept(self.fault))
-
-    # --- timers ---
-
-    def timers_changed(self) -> None:
-        """The next timer may be another one."""
-        self._timers_changed = True
-
-    def ring_timers(self) -> None:
-        """Let all timers ring that have run out."""
-        now = self.clock()
-        if not self._timers_changed and (self._next_due is None or self._next_due > now):
-            return
-        while True:
-            found = self.timers.first_due(now)
-            if found is None:
-                break
-            try:
-                self.work(self._ring, found[0])
-            except Exception as error:
-                self.report(error, "a timer ran out; it is given up")
-                with self.reported("giving a timer up"):
-                    self.work(self.timers.remove, found[0])
-                    continue
-                break
-        self._next_due = self.timers.next_due()
-
-    def _ring(self, number: int) -> None:
-        node = self.resources.by_id(number)
-        if node is None or not access.in_tree(self, node):
-            self.timers.remove(number)
-        else:
-            rules.ring(self, node)
-
-    def _set_alarm(self) -> None:
-        self._timers_changed = False
-        self._next_due = self.timers.next_due()
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._next_due is not None and not self._stopped:
-            with suppress(RuntimeError):  # no event loop yet: `start` comes later
-                loop = asyncio.get_running_loop()
-                delay = max(0.0, self._next_due - self.clock())
-                self._alarm = loop.call_later(min(delay, 3600.0), self._on_alarm)
-
-    def _on_alarm(self) -> None:
-        self._timers_changed = True
-        self.ring_timers()
-        if self._asking:
-            return  # somebody's commit is on its way
-        self.commit()
 
     # --- removing what was dropped ---
 
@@ -490,8 +433,7 @@ class Platform:
         if pause:
             self._removing = True
             asyncio.get_running_loop().call_later(pause, self._remove_some)
-        if not self._asking:
-            self.commit()
+        self.commit_unless_asked()
 
     def _removed_some(self) -> bool:
         return lifecycle.remove_some(self) or self.content.remove_some()
@@ -502,13 +444,12 @@ class Platform:
         """Begin to run timers and background work in the running event loop."""
         self._stopped = False
         self.database.begin_check()
-        self._set_alarm()
+        self.ringing.start()
         self.remove_dropped()
 
     def stop(self) -> None:
         """Stop background work and commit."""
         collector.release()
         self._stopped = True
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self.ringing.stop()
         self.commit()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import flow
 from .errors import invalid
 from .store import Node
-from .turns import at_once
+from .turns import Steps
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -55,11 +55,11 @@ def start(platform: Platform, node: Node) -> None:
     platform.timers.remove(node.id)
     if kind_of(node) == "timeout":
         _restart(platform, node)
-    platform.timers_changed()
+    platform.ringing.changed()
 
 
-def ring(platform: Platform, node: Node) -> None:
-    """The timer of a rule ran out."""
+def ring(platform: Platform, node: Node) -> Steps[None]:
+    """The timer of a rule ran out; what it gives is passed on in steps."""
     kind = kind_of(node)
     if kind in ("timeout", "interval"):
         _restart(platform, node)
@@ -68,7 +68,7 @@ def ring(platform: Platform, node: Node) -> None:
     time = platform.now()
     output = _emit(platform, node, kind != "count", time)
     if output is not None:
-        at_once(flow.spread(platform, node, output, time))
+        yield from flow.spread(platform, node, output, time)
 
 
 # --- the rules -------------------------------------------------------------
@@ -130,12 +130,12 @@ def _restart(platform: Platform, node: Node, counter: int = 0) -> None:
     seconds = _parameters(node)["timeout"]
     due = platform.clock() + max(seconds, _SHORTEST) if seconds else None
     platform.timers.set(node.id, due, counter)
-    platform.timers_changed()
+    platform.ringing.changed()
 
 
 def _stop(platform: Platform, node: Node) -> None:
     platform.timers.set(node.id, None)
-    platform.timers_changed()
+    platform.ringing.changed()
 
 
 def _run_while(platform: Platform, node: Node, is_true: bool) -> None:

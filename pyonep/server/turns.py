@@ -10,15 +10,72 @@ import asyncio
 import gc
 import time
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any, Optional, TypeVar
 
 T = TypeVar("T")
+Steps = Generator[None, None, T]  # long work, whose result is known after the last step
 
 TURN = 0.004  # seconds
+_STEP = 0.001  # seconds that a step of work takes, which cannot tell beforehand
 # Rounds of the event loop that belong to others: to receive a request takes one, to
 # answer it another, to commit it a third.
 _ROUNDS = 3
+_LITTLE = 5 * TURN  # work in the background that needs no rest
 _WHILE, _LONGEST_WHILE = 0.3, 30.0  # seconds without collecting cycles
+
+
+class Pace:
+    """Tells a loop when it has done as much as one step may.
+
+    A step is full after a millisecond, or after so much work, whichever comes first.
+
+    ::
+
+        pace = Pace(200)
+        for one in many:
+            work(one)
+            if pace.is_full():
+                yield
+
+    Args:
+        most: How much one step may do.
+    """
+
+    __slots__ = ("_done", "_end", "_most")
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._begin()
+
+    def _begin(self) -> None:
+        self._done = 0
+        self._end = time.perf_counter() + _STEP
+
+    def is_full(self, done: int = 1) -> bool:
+        """Add what was done; whether the step is full, after which the next one begins."""
+        self._done += done
+        if self._done < self._most and time.perf_counter() < self._end:
+            return False
+        self._begin()
+        return True
+
+
+class Share:
+    """Keeps work in the background to half of the time: it rests as long as it has worked."""
+
+    __slots__ = ("_paid",)
+
+    def __init__(self) -> None:
+        self._paid = 0.0  # when it has rested enough for all it did
+
+    def note(self, seconds: float) -> None:
+        """Note work that was done."""
+        self._paid = max(self._paid, time.perf_counter()) + seconds
+
+    @property
+    def rest(self) -> float:
+        """Seconds until it may go on; 0 after little work."""
+        return max(0.0, self._paid - time.perf_counter() - _LITTLE)
 
 
 class Turn:
@@ -44,6 +101,15 @@ class Turn:
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
         self.begin()
+
+
+def step(steps: Steps[T]) -> Optional[tuple[T]]:
+    """Carry out one step; the result, in a tuple, when it was the last one."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return (end.value,)
+    return None
 
 
 async def in_turns(steps: Generator[Any, None, T]) -> T:
