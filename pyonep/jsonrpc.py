@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,6 +29,16 @@ _SCALARS = frozenset({str, int, bool, type(None)})
 _SHOWN = 120  # characters of an answer that an error shows
 # Bytes of it that are masked before the rest is cut off: half a key is not recognised as one.
 _LOOKED_AT = 4096
+# Bytes of an RPC answer after decoding. A point takes some 25, and the most that a platform
+# sends at once are some 100,000s of them.
+ANSWER_LIMIT = 64 * 1024 * 1024
+# A value that takes 3 bytes as JSON takes 70 in memory: so many bytes there are for each.
+_BYTES_FOR_A_VALUE = 10
+_BIG = 64 * 1024  # bytes of an answer that is read entry by entry
+_LEVELS = 8  # of an answer that an error shows
+_GAP = re.compile(r"[ \t\r\n]*")
+_NOTHING = re.compile(r"\[[ \t\r\n]*\]")
+_LAST = re.compile(r"\][ \t\r\n]*")
 _SHORT = 16  # longer lists are encoded to see whether they are JSON: that runs in C
 
 
@@ -119,26 +130,70 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def decode(status: str, content: bytes, secrets: Sequence[str] = ()) -> Any:
+def decode(
+    status: str,
+    content: bytes,
+    secrets: Sequence[str] = (),
+    calls: int | None = None,
+    limit: int | None = ANSWER_LIMIT,
+) -> Any:
     """Read the body of an answer; an empty one is None.
 
     Args:
         status: Status line, for the error text.
         content: The body.
         secrets: Credentials that the error must not show.
+        calls: How many calls it answers; of a long list not many more entries are read.
+        limit: Bytes that an answer may have. It may hold a tenth as many values.
 
     Raises:
-        OnePlatformException: It is not JSON.
+        OnePlatformException: It is not JSON, or takes more memory than there should be or is.
     """
     if not content and not status.startswith("HTTP 2"):
         raise OnePlatformException(f"no answer but {redact(status, *secrets)}")
+    if limit is not None:
+        _check_values(content, limit // _BYTES_FOR_A_VALUE)
     try:
-        return json.loads(content.decode("utf-8")) if content else None
+        return _decoded(content.decode("utf-8"), calls) if content else None
+    except MemoryError:
+        raise OnePlatformException("there is no memory for the answer") from None
     except (ValueError, RecursionError) as error:
         raise OnePlatformException(
             f"the answer is not JSON ({redact(status, *secrets)}): "
             + redact(repr(content[:_LOOKED_AT]), *secrets)[:_SHOWN]
         ) from scrubbed(error, *secrets)
+
+
+def _check_values(content: bytes, most: int) -> None:
+    """Refuse an answer of many small values: 45 MB of ``[],`` are more than 1 GB in memory."""
+    # There is one of these in front of each value but the first, if not in the text of one.
+    if len(content) > most and sum(map(content.count, (b",", b"[", b"{"))) > most:
+        raise OnePlatformException(f"the answer has more than {most:,} values")
+
+
+def _decoded(text: str, calls: int | None) -> Any:
+    if calls is None or len(text) < _BIG or not text.startswith("[") or _NOTHING.match(text):
+        return json.loads(text)
+    return list(_entries(text, calls))
+
+
+def _entries(text: str, calls: int) -> Iterator[Any]:
+    """The entries of a list, no more than one that no call asked for.
+
+    Raises:
+        ValueError: It is not JSON, as far as it was read.
+    """
+    read, gap = json.JSONDecoder().raw_decode, _GAP.match
+    where = gap(text, 1).end()  # type: ignore[union-attr]  # it always matches
+    for _ in range(calls + 1):
+        entry, where = read(text, where)
+        yield entry
+        where = gap(text, where).end()  # type: ignore[union-attr]
+        if not text.startswith(",", where):
+            if not _LAST.fullmatch(text, where):
+                raise ValueError("the list does not end")
+            return
+        where = gap(text, where + 1).end()  # type: ignore[union-attr]
 
 
 # --- answers ---------------------------------------------------------------
@@ -183,7 +238,7 @@ def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Tri
         raise _platform_error(errors[0], triples, secrets)
     if strange:
         raise OnePlatformException(
-            f"an answer came that no call asked for: {redact(strange[0], *secrets)[:_SHOWN]}",
+            f"an answer came that no call asked for: {redact(strange, *secrets)[:_SHOWN]}",
             answers=triples,
         )
     missing = [number for number in expected if number not in found]
@@ -213,11 +268,11 @@ def _status(answer: dict[str, Any]) -> Any:
 
 def _match(
     expected: dict[Any, Call], answers: list[Any]
-) -> tuple[dict[Any, Answer], list[Any], list[str]]:
-    """Sort answers into those that fit a call, errors, and those nobody asked for."""
+) -> tuple[dict[Any, Answer], list[Any], str | None]:
+    """Sort answers into those that fit a call, errors, and the first that nobody asked for."""
     found: dict[Any, Answer] = {}
     errors: list[Any] = []
-    strange: list[str] = []
+    strange: str | None = None
     for answer in answers:
         number = answer.get("id") if type(answer) is dict else None
         fits = type(number) in _IDS and number in expected and number not in found
@@ -225,31 +280,59 @@ def _match(
             status = answer["status"]
             isok = status == "ok"
             found[number] = (isok, answer.get("result", "ok") if isok else _status(answer))
-        elif type(answer) is not dict:
-            strange.append(f"{_text_of(answer)} instead of an object")
-        elif "error" in answer and "status" not in answer:
+        elif type(answer) is dict and "error" in answer and "status" not in answer:
             errors.append(answer["error"])
-        elif fits:
-            strange.append(f"id {_text_of(number)}, without a status")
-        else:
-            strange.append(f"id {_text_of(number)}" if "id" in answer else "without an id")
+        elif strange is None:
+            strange = _strange(answer, fits)
     return found, errors, strange
 
 
+def _strange(answer: Any, fits: bool) -> str:
+    """What an error says of an answer that nobody asked for."""
+    if type(answer) is not dict:
+        return f"{_text_of(answer)} instead of an object"
+    if "id" not in answer:
+        return "without an id"
+    return f"id {_text_of(answer['id'])}" + (", without a status" if fits else "")
+
+
 def _text_of(value: Any) -> str:
-    """What a value of an answer looks like, however deep it is."""
-    try:
-        return repr(value)
-    except RecursionError:
-        return f"a {type(value).__name__} of many levels"
+    """What a value of an answer looks like, or its beginning, however long and deep it is."""
+    pieces: list[str] = []
+    size = 0
+    for piece in _pieces_of(value, _LEVELS):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _LOOKED_AT:
+            break
+    return "".join(pieces)
+
+
+def _pieces_of(value: Any, levels: int) -> Iterator[str]:
+    """The repr of a value in pieces."""
+    if not isinstance(value, (list, dict)):
+        yield repr(value[:_LOOKED_AT] if isinstance(value, str) else value)
+    elif not levels:
+        yield "…"
+    else:
+        begin, end = "[]" if isinstance(value, list) else "{}"
+        yield begin
+        for number, one in enumerate(value):
+            if number:
+                yield ", "
+            yield from _pieces_of(one, levels - 1)
+            if isinstance(value, dict):
+                yield ": "
+                yield from _pieces_of(value[one], levels - 1)
+        yield end
 
 
 def _platform_error(
     error: Any, answers: list[Triple], secrets: Sequence[str]
 ) -> OnePlatformException:
-    if not _is_shallow(error, 8):
-        error = _text_of(error)[:_LOOKED_AT]
-        return OnePlatformException(redact(error, *secrets)[:_SHOWN], answers=answers)
+    text = _text_of(error)
+    if len(text) > _LOOKED_AT or not _is_shallow(error, _LEVELS):
+        return OnePlatformException(redact(text, *secrets)[:_SHOWN], answers=answers)
     return OnePlatformException(redacted(error, *secrets), answers=answers)
 
 

@@ -195,6 +195,7 @@ class OnepV1:
             reuseconnection=reuseconnection,
             log=log,
             curldebug=curldebug,
+            answer_limit=jsonrpc.ANSWER_LIMIT,
         )
         self._acting_as: dict[str, str] = {}
         self._id_lock = forks.lock()
@@ -259,15 +260,17 @@ class OnepV1:
         body = jsonrpc.encode(request)
         if self._logged is not None:
             self._logged.append(copy.deepcopy(request))
+        # A subclass may send another auth than it was given.
+        secrets = (*secrets_of(auth), *secrets_of(sent))
         if log.isEnabledFor(logging.DEBUG):
-            secrets = secrets_of(auth)
             log.debug("calls: %s", redact(repr(callrequests), *secrets))
-        raw, content = self._exchange(body, self._timeout(callrequests, notimeout), auth)
+        raw, content = self._exchange(body, self._timeout(callrequests, notimeout), secrets)
         self._answered(raw.headers)
         status = f"HTTP {raw.status} {raw.reason or ''}".strip()
         try:
-            answer = jsonrpc.decode(status, content, secrets_of(auth))
-            triples = jsonrpc.sort_out(callrequests, answer, secrets_of(auth))
+            limit = self.onephttp.answer_limit
+            answer = jsonrpc.decode(status, content, secrets, len(callrequests), limit)
+            triples = jsonrpc.sort_out(callrequests, answer, secrets)
         except OnePlatformException as error:
             error.http_status = raw.status
             error.retry_after = jsonrpc.retry_after(raw.headers)
@@ -289,13 +292,14 @@ class OnepV1:
             return None
         return limit + max(waits, default=0.0) / 1000
 
-    def _exchange(self, body: str, timeout: float | None, auth: Auth) -> tuple[Any, bytes]:
+    def _exchange(
+        self, body: str, timeout: float | None, secrets: Sequence[str]
+    ) -> tuple[Any, bytes]:
         try:
             return self.onephttp.exchange("POST", self.url, body, None, timeout)
         except onephttp.Redirected as error:
-            raise OnePlatformException(redact(error, *secrets_of(auth))) from None
+            raise OnePlatformException(redact(error, *secrets)) from None
         except requests.exceptions.RequestException as error:
-            secrets = secrets_of(auth)
             text = redact(error, *secrets)
             went_out = onephttp.request_went_out(error)
             cause = scrubbed(error, *secrets)

@@ -391,7 +391,8 @@ class OneP_Request:
         curldebug (bool): Log each request at DEBUG as a curl command that can be
             pasted. It contains credentials.
         answer_limit (int): Bytes that an answer may have after decoding, `ANSWER_LIMIT`
-            (256 MiB) by default; None for no limit. A download into a file has none.
+            (256 MiB) by default, 64 MiB in `OnepV1`; None for no limit. A download into a
+            file has none.
 
     Raises:
         ValueError: `httptimeout` is no time.
@@ -544,7 +545,7 @@ class OneP_Request:
             requests.exceptions.RequestException: It did not come, or is too long.
         """
         try:
-            return reading.whole(raw, self.answer_limit)
+            return reading.whole(raw, self.answer_limit, deadline)
         except reading.AnswerTooLong:
             raise
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:

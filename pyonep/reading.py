@@ -10,11 +10,13 @@ from typing import Any
 import requests.exceptions
 import urllib3.exceptions
 
+from .deadline import Deadline
+
 __all__ = ["ANSWER_LIMIT", "AnswerTooLong", "decoded", "number", "whole"]
 
-# Bytes of an answer that is kept in memory, after decoding. A point takes some 25 bytes as
-# JSON, so that this is ten million of them, or 256 pictures of 1 MiB; what is longer is a
-# mistake or an attack: 583 KB of gzip can be 600 MB of nothing.
+# Bytes of an answer that is kept in memory, after decoding: 256 pictures of 1 MiB. What is
+# longer is a mistake or an attack: 583 KB of gzip can be 600 MB of nothing. An RPC answer,
+# which becomes many objects, has a limit of its own.
 ANSWER_LIMIT = 256 * 1024 * 1024
 _PIECE = 64 * 1024
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -31,19 +33,23 @@ def number(text: str | None) -> int | None:
     return int(text) if text is not None and _DIGITS.fullmatch(text.strip()) else None
 
 
-def whole(raw: Any, limit: int | None) -> bytes:
+def whole(raw: Any, limit: int | None, deadline: Deadline | None = None) -> bytes:
     """Read the body of an answer, and refuse one that is shorter than announced.
 
     Args:
         raw: The urllib3 answer.
         limit: Bytes it may have after decoding; None for no limit.
+        deadline: Until when it has to be unpacked; the connection knows how long reading may take.
 
     Raises:
-        AnswerTooLong: It has more. Not more than that was read.
+        AnswerTooLong: It has more, or there is no memory. Not more than that was read.
         urllib3.exceptions.HTTPError, OSError: The connection broke, or it makes no sense.
     """
     try:
-        return _whole(raw, limit)
+        return _whole(raw, limit, deadline)
+    except MemoryError:
+        dispose(raw)
+        raise AnswerTooLong("there is no memory for the answer") from None
     except BaseException:
         dispose(raw)
         raise
@@ -55,14 +61,14 @@ def dispose(raw: Any) -> None:
     raw.release_conn()
 
 
-def _whole(raw: Any, limit: int | None) -> bytes:
+def _whole(raw: Any, limit: int | None, deadline: Deadline | None) -> bytes:
     announced = number(raw.headers.get("Content-Length"))
     if limit is not None and announced is not None and announced > limit:
         raise _too_long(limit)
     if announced is not None and _coding(raw) not in _CODINGS:
         content: bytes = raw.read(decode_content=False)
     else:
-        content = _collected(raw, limit)
+        content = _collected(raw, limit, deadline)
     if announced is not None and raw.tell() < announced:
         raise urllib3.exceptions.ProtocolError(
             f"answer cut off: {raw.tell()} of {announced} bytes arrived"
@@ -73,9 +79,11 @@ def _whole(raw: Any, limit: int | None) -> bytes:
     return content
 
 
-def _collected(raw: Any, limit: int | None) -> bytes:
+def _collected(raw: Any, limit: int | None, deadline: Deadline | None) -> bytes:
     pieces, size = [], 0
     for piece in decoded(raw, _PIECE):
+        if deadline is not None:
+            deadline.next()
         size += len(piece)
         if limit is not None and size > limit:
             raise _too_long(limit)

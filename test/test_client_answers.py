@@ -14,14 +14,16 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+import requests
 from conftest import fuzzed
 from hypothesis import example, given
 from hypothesis import strategies as st
 from servers import Listener, Recorder, Socket, results, saying
 
-from pyonep import Provision, onep, onephttp
+from pyonep import Provision, jsonrpc, onep, onephttp
 from pyonep.data import DataInterface
 from pyonep.datastore import Datastore
+from pyonep.deadline import Deadline
 from pyonep.exceptions import (
     JsonRPCRequestException,
     JsonRPCResponseException,
@@ -171,8 +173,10 @@ def zeros(megabytes):
 
 def test_little_that_unpacks_to_much_is_refused():
     with Recorder(packed(zeros(300))) as server:
-        with pytest.raises(JsonRPCResponseException, match="longer than 268,435,456 bytes"):
+        with pytest.raises(JsonRPCResponseException, match="longer than 67,108,864 bytes"):
             onep.OnepV1(**server.connection).info(CIK, X)
+        with pytest.raises(ProvisionTransportError, match="longer than 268,435,456 bytes"):
+            Provision(**server.connection).model_list(CIK)
 
 
 def test_it_is_refused_before_there_is_no_memory():
@@ -498,5 +502,126 @@ except onephttp.requests.exceptions.ConnectionError:
         run(script, server.port)
 
 
-def test_the_limit_is_documented():
+def test_the_limits_are_documented():
     assert onephttp.ANSWER_LIMIT == 256 * 1024 * 1024
+    assert jsonrpc.ANSWER_LIMIT == onep.OnepV1().onephttp.answer_limit == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1e1", b'"ab"', b"300", b"null", b"[[[]]]"])
+@pytest.mark.parametrize(
+    "form", [b"[%s]", b'[{"id":0,"status":"ok","result":[%s]}]', b'{"error":[%s]}']
+)
+def test_small_values_that_become_large_objects(value, form):
+    many = gzip.compress(form % b",".join([value] * (1_000_000 // (len(value) + 1))))
+    with Recorder(packed(many)) as server:
+        o = onep.OnepV1(**server.connection)
+        o.onephttp.answer_limit = 1024 * 1024
+        tracemalloc.start()
+        with pytest.raises(OnePlatformException, match="more than 104,857 values"):
+            o.info(CIK, X)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 5_000_000
+
+
+def test_small_values_meet_the_limit_that_there_is_by_default():
+    with Recorder(packed(gzip.compress(b"[" + b"[]," * 10_000_000 + b"[]]"))) as server:
+        with pytest.raises(OnePlatformException, match="more than 6,710,886 values"):
+            onep.OnepV1(**server.connection).info(CIK, X)
+
+
+def test_an_answer_of_many_points_is_read():
+    count = 400_000
+    points = [[1_700_000_000 + n, "1,2"] for n in range(count)]
+    body = json.dumps([{"id": 0, "status": "ok", "result": points}]).encode()
+    with Recorder(lambda _: (200, {}, body)) as server:
+        isok, result = onep.OnepV1(**server.connection).read(CIK, X)
+    assert isok and len(result) == count and result[-1] == points[-1]
+
+
+LONG = "x" * 100_000
+GOOD = {"id": 0, "status": "ok", "result": LONG}
+
+
+@pytest.mark.parametrize("space", ["", "\n", " \t\r\n"])
+def test_a_long_list_of_answers_is_not_read_further_than_calls_were_made(space):
+    """What comes after the first that nobody asked for is not looked at."""
+    entries = [json.dumps(one) for one in [GOOD, LONG, "never"]]
+    body = f"[{space}" + f"{space},{space}".join([*entries, "this is no JSON"])
+    with Recorder(lambda _: (200, {}, body.encode())) as server:
+        o = onep.OnepV1(**server.connection)
+        with pytest.raises(OnePlatformException, match="that no call asked for: 'xxx") as caught:
+            o.info(CIK, X)
+    assert [answer[1:] for answer in caught.value.answers] == [(True, LONG)]
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("behind", ["", "]]", "] x", ",]", " 1]", "}", "]\0"])
+def test_a_long_list_that_does_not_end_as_it_should(behind):
+    with Recorder(lambda _: (200, {}, ("[" + json.dumps(GOOD) + behind).encode())) as server:
+        with pytest.raises(OnePlatformException, match="not JSON"):
+            onep.OnepV1(**server.connection).info(CIK, X)
+
+
+def test_long_lists_that_end_well():
+    for body in (json.dumps([GOOD]) + " \n", json.dumps([GOOD], indent=2)):
+        with Recorder(lambda _, body=body: (200, {}, body.encode())) as server:
+            assert onep.OnepV1(**server.connection).info(CIK, X) == (True, LONG)
+    with Recorder(lambda _: (200, {}, b"[" + b" " * 70_000 + b"]")) as server:
+        with pytest.raises(OnePlatformException, match="no answer to the call"):
+            onep.OnepV1(**server.connection).info(CIK, X)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": 1, "message": "m", "context": [["x"] * 9] * 50_000}},
+        {"a": [["x"] * 9] * 50_000},
+        [[["x"] * 9] * 50_000],
+        [{"id": [["x"] * 9] * 50_000, "status": "ok"}],
+        [{"error": [["x"] * 9] * 50_000}],
+        [{"id": "x" * 2_000_000}],
+    ],
+)
+def test_of_a_long_answer_only_the_beginning_is_shown(answer):
+    body = json.dumps(answer).encode()
+    with Recorder(lambda _: (200, {}, body)) as server:
+        with pytest.raises(OnePlatformException) as caught:
+            onep.OnepV1(**server.connection).info(CIK, X)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no resource limits")
+def test_no_memory_for_an_answer_is_an_error_of_ours():
+    """The limit of memory lies so low that either unpacking or decoding meets it."""
+    values = b'[{"id":0,"status":"ok","result":[' + b",".join([b'"ab"'] * 3_000_000) + b"]}]"
+    script = """
+import resource, sys
+import pyonep.onep, pyonep.provision
+from pyonep.exceptions import OneException, OnePlatformException
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+for more in (10, 40, 100):
+    limit = used + more * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    o = pyonep.onep.OnepV1("127.0.0.1", int(sys.argv[1]), https=False)
+    try:
+        o.info("a" * 40, {"alias": "x"})
+    except OneException as error:
+        assert "no memory" in str(error), error
+    else:
+        raise SystemExit("that was enough memory")
+"""
+    with Recorder(packed(gzip.compress(values))) as server:
+        run(script, server.port)
+
+
+def test_unpacking_counts_in_the_time_of_a_call():
+    now = [gzip.compress(bytes(60_000_000))]
+    with Recorder(lambda _: (200, {"Content-Encoding": "gzip"}, now[0])) as server:
+        o = onep.OnepV1(**server.connection)
+        raw = o.onephttp.begin("POST", "/", b"", None, 10)
+        deadline = Deadline(10, 0.001)
+        while not deadline.is_over():
+            pass
+        with pytest.raises(requests.exceptions.ReadTimeout, match="altogether"):
+            o.onephttp.rest(raw, deadline)
