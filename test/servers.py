@@ -19,9 +19,9 @@ from pathlib import Path
 def settles(condition, told=None):
     """Wait for what the other end does on its own, on a machine as busy as may be.
 
-    Fails after thirty seconds; `told()` is shown then.
+    Fails after a minute; `told()` is shown then.
     """
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, told() if told else "it does not settle"
         time.sleep(0.005)

@@ -253,7 +253,7 @@ def test_wait_outlasts_the_timeout_but_not_a_dead_server():
         start = time.monotonic()
         with pytest.raises(JsonRPCResponseException):
             o.wait(CIK, X, {"timeout": 300})
-        assert 0.45 < time.monotonic() - start < 3
+        assert 0.45 < time.monotonic() - start < 15
 
 
 def test_a_deferred_wait_lifts_the_timeout_of_its_own_batch_only(o, cik, new_dataport):
@@ -264,13 +264,13 @@ def test_a_deferred_wait_lifts_the_timeout_of_its_own_batch_only(o, cik, new_dat
     assert (isok, response) == (False, "expire")
     with Socket(lambda conn: None) as server:
         dead = onep.OnepV1(**server.connection, httptimeout=0.2)
-        dead.wait(cik, rid, {"timeout": 10}, defer=True)
+        dead.wait(cik, rid, {"timeout": 60_000}, defer=True)
         dead.deferred.reset(cik)
         dead.info(cik, rid, defer=True)
         start = time.monotonic()
         with pytest.raises(JsonRPCResponseException):
             dead.send_deferred(cik)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 15
 
 
 def test_an_interrupt_is_not_a_platform_error():

@@ -128,7 +128,7 @@ def test_within_gives_another_time_and_leaves_the_object_alone(drips):
 def test_within_is_one_time_for_all_calls_of_this_thread():
     with Socket(dripping(*DRIPS["body"])) as slow, Recorder() as quick:
         o, fine = onep.OnepV1(**slow.connection), onep.OnepV1(**quick.connection)
-        with o.within(0.2), fine.within(0.2):
+        with o.within(3), fine.within(3):  # long enough for an answer from a busy machine
             assert fine.info(CIK, X) == (True, "R0")
             with pytest.raises(JsonRPCResponseException):
                 o.info(CIK, X)

@@ -314,7 +314,7 @@ def test_a_full_buffer_blocks(stores):
     store.record("a", [[1, 1], [2, 2]])
     start = time.monotonic()
     assert store.write("b", 1) is False
-    assert 0.05 < time.monotonic() - start < 2
+    assert 0.05 < time.monotonic() - start < 10
     store._config["block_timeout"] = 20
     flushing = threading.Timer(0.1, store.flush)
     flushing.start()
@@ -348,8 +348,8 @@ def proxied(stores):
     """Stores behind a proxy: ``(stores, proxy)``"""
     with Proxy(stores.platform.port) as proxy:
         make = Stores.__call__
-        stores.through = lambda **kwargs: make(
-            stores, connection={**proxy.connection, "timeout": 0.5}, **kwargs
+        stores.through = lambda timeout=0.5, **kwargs: make(
+            stores, connection={**proxy.connection, "timeout": timeout}, **kwargs
         )
         yield stores, proxy
         proxy.hang = proxy.down = False
@@ -357,7 +357,7 @@ def proxied(stores):
 
 def test_write_does_not_wait_for_the_network(proxied):
     stores, proxy = proxied
-    store = stores.through(config={"write_buffer_size": 10_000})
+    store = stores.through(timeout=20, config={"write_buffer_size": 10_000})
     store.start()
     proxy.hang = True
     slowest = 0.0
@@ -366,7 +366,7 @@ def test_write_does_not_wait_for_the_network(proxied):
         store.write("a", n)
         store.record("b", [[n, n]])
         slowest = max(slowest, time.perf_counter() - start)
-    assert slowest < 0.4  # the HTTP timeout is longer
+    assert slowest < 5  # the HTTP timeout is longer
     proxy.hang = False
     assert store.flush(20)
     assert len(stores.points("b")) == 1999
@@ -485,7 +485,7 @@ def test_flush_tells_the_truth(stores):
     store.write("a", 1)
     start = time.monotonic()
     assert store.flush(0.2) is False
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     assert store.stop(True) is False and store.statistics().waiting == 1
 
 
@@ -495,7 +495,7 @@ def test_flush_is_bounded_when_the_platform_hangs(stores):
         store.record("a", [[1, 1]])
         start = time.monotonic()
         assert store.flush(0.3) is False
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 15  # the HTTP timeout is longer
         assert store.close(0.1) is False
 
 
@@ -572,10 +572,10 @@ def test_the_cache_expires(stores):
 
 def test_reads_that_fail(stores):
     assert stores().read("ghost") is False
-    store = stores(connection={"port": free_port()}, spool=None)
+    store = stores(connection={"port": free_port(), "timeout": 60}, spool=None)
     start = time.monotonic()
     assert store.read("a") is False
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 20  # it is not tried until the time is up
 
 
 def test_create_dataport(stores):
@@ -627,7 +627,7 @@ def test_the_end_of_the_interpreter_is_bounded(platform, device):
     start = time.monotonic()
     done = script("store.start(); store.record('b', [[5, 5], [6, 6]])", device.cik, free_port())
     assert done.stderr == "pyonep.datastore: 2 points were not sent\n"
-    assert done.returncode == 0 and time.monotonic() - start < 10
+    assert done.returncode == 0 and time.monotonic() - start < 30
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -19,19 +19,23 @@ ROUNDS = 4
 
 # Accepts values for ever, and says so of each: `w value` or `r second`.
 WRITER = """
-import itertools, sys, time
+import itertools, os, sys, time
 from pyonep.datastore import Datastore
 cik, port, spool, first = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+def say(*words):  # in one go, whoever else speaks and whenever it is killed
+    os.write(1, " ".join([*map(str, words), chr(10)]).encode())
+
 store = Datastore(
     cik, 1, spool=spool, transport={"host": "127.0.0.1", "port": port, "https": False},
     config={"retry_base": 0.05, "retry_cap": 0.2},
-    on_reject=lambda *seen: print("rejected", *seen, flush=True),
+    on_reject=lambda *seen: say("rejected", *seen),
 )
 store.start()
 for number in itertools.count(first):
-    store.record("r", [[number, number]]) and print("r", number, flush=True)
+    if store.record("r", [[number, number]]):
+        say("r", number)
     if number % 20 == 0:
-        print("w" if store.write("w", number) else "replaces", number, flush=True)
+        say("w" if store.write("w", number) else "replaces", number)
     time.sleep(0.01)
 """
 

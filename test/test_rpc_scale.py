@@ -12,7 +12,7 @@ from pyonep import onep
 from pyonep.server import LocalPlatform
 from pyonep.server.limits import ENTITIES
 
-WIDTH = 20_000
+WIDTH = 10_000
 DEPTH = 100
 
 
@@ -118,7 +118,9 @@ def test_a_wide_client(wide):
     with Bystander(platform) as bystander:
         listed = o.listing(cik, ["dataport"], {}, rid)[1]["dataport"]
         assert len(set(listed)) == WIDTH
+        start = time.monotonic()
         isok, copy = o.create(cik, "clone", {"rid": rid})
+        cloning = time.monotonic() - start
         assert isok, copy
         assert len(o.listing(cik, ["dataport"], {}, copy)[1]["dataport"]) == WIDTH
         box = o.create(cik, "client", {"limits": dict.fromkeys(ENTITIES, "inherit")})[1]
@@ -130,7 +132,7 @@ def test_a_wide_client(wide):
         assert o.info(cik, {"alias": ""}, {"usage": True})[1]["usage"]["dataport"] == 0
         settles(lambda: platform.run(lambda p: p.resources.dropped()) is None)
     assert bystander.served > 20
-    assert bystander.slowest < 5
+    assert bystander.slowest < cloning / 2  # on a machine of any speed
     left = platform.run(lambda p: p.database.run(COUNT).fetchone()[0])
     assert left == 4  # the root, the device, the bystander and its dataport
 

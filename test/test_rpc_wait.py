@@ -53,7 +53,7 @@ def test_woken_by_write(o, cik, port, wait):
     o.write(cik, port, 2)
     isok, (stamp, value) = waiting.answer()
     assert isok and value == 2 and stamp > 1_700_000_000
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15  # the wait is longer
 
 
 def test_recorded_points_wake_nobody(o, cik, port, wait):
@@ -162,15 +162,15 @@ def test_dropped_meanwhile(o, cik, port, wait, new_client, new_dataport):
 
 def test_several_waits_in_one_request(platform, o, cik, new_dataport):
     """RPC-208"""
-    ports = [new_dataport(o, cik, "integer") for _ in range(3)]
+    ports = [new_dataport(o, cik, "integer") for _ in range(20)]
     for rid in ports:
         o.wait(cik, rid, {"timeout": 500}, defer=True)
     o.write(cik, ports[1], 7, defer=True)
     start = time.monotonic()
-    answers = [(ok, r) for _, ok, r in o.send_deferred(cik)]
-    assert 0.4 < time.monotonic() - start < 1.4
-    assert answers[0] == answers[2] == (False, "expire")
-    assert answers[1][1][1] == 7 and answers[3] == (True, "ok")
+    first, woken, *others, written = [(ok, r) for _, ok, r in o.send_deferred(cik)]
+    assert 0.4 < time.monotonic() - start < 8  # one after the other would take longer
+    assert first == (False, "expire") and others == [first] * 18
+    assert woken[1][1] == 7 and written == (True, "ok")
 
 
 def test_a_wait_sees_only_what_comes_after_it(o, cik, port):
