@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -20,7 +21,7 @@ from servers import settles, uncovered
 
 from pyonep import OnepV1
 from pyonep.exceptions import OnePlatformException
-from pyonep.server import LocalPlatform, StoreError, connection
+from pyonep.server import LocalPlatform, StoreError, connection, folder
 from pyonep.server.store import database
 
 
@@ -207,6 +208,65 @@ def test_a_start_where_nothing_can_be_written_is_a_sentence(tmp_path, room):
     assert "Traceback" not in done.stderr
     lines = done.stderr.strip().splitlines()
     assert lines[-1].startswith("pyonep.server: ") and str(tmp_path) in lines[-1]
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+@pytest.mark.parametrize("room", [0, 4096, 20_000, 300_000, 330_000, 400_000])
+def test_a_start_with_data_where_nothing_can_be_written_is_a_sentence(tmp_path, room, is_clean):
+    path = str(tmp_path / folder.DATABASE)
+    filled(path)
+    if not is_clean:
+        left_open(path)
+    command = [sys.executable, "-c", START, str(room), "--data", str(tmp_path), "--port", "0"]
+    ended = threading.Event()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        # With a little room it starts, and is ended again.
+        reader = threading.Thread(target=end_when_ready, args=(process, ended), daemon=True)
+        reader.start()
+        reader.join(30)
+        error = process.stderr.read()
+    assert ended.is_set() and "Traceback" not in error
+    if process.returncode:
+        last = error.strip().splitlines()[-1]
+        assert last.startswith("pyonep.server: ") and str(tmp_path) in last
+
+
+def end_when_ready(process, ended):
+    for line in process.stdout:
+        if "Ctrl-C" in line:
+            process.send_signal(signal.SIGTERM)
+    ended.set()
+
+
+def test_a_disk_that_is_full_is_said_once_and_without_a_traceback(path, caplog):
+    with LocalPlatform(path) as platform:
+        platform.run(no_room)
+        assert health(platform) == health(platform) == "failing"
+    said = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not [record for record in said if record.exc_info]
+    assert len({record.getMessage() for record in said}) == len(said)
+    assert "the disk is full" in said[0].getMessage()
+
+
+def no_room(inner):
+    """Let every commit fail from now on as it does when the disk is full."""
+
+    class Full:
+        def __init__(self, cursor):
+            self._cursor = cursor
+
+        def __getattr__(self, name):
+            return getattr(self._cursor, name)
+
+        def execute(self, sql, *values):
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("database or disk is full")
+            return self._cursor.execute(sql, *values)
+
+    inner.database.commit()
+    inner.database._cursor = Full(inner.database._cursor)
 
 
 # --- descriptors ---

@@ -146,15 +146,50 @@ def one_sentence(done):
 
 def test_port_in_use(platform):
     sentence = one_sentence(run("--port", platform.port, "--memory"))
-    assert f"port {platform.port}: Address already in use" in sentence and "--port" in sentence
+    assert f"port {platform.port}: Address already in use; choose another one" in sentence
+    assert sentence.endswith("with --port\n")
 
 
 def test_port_that_is_none():
-    assert "port 99999" in one_sentence(run("--port", 99999, "--memory"))
+    sentence = one_sentence(run("--port", 99999, "--memory"))
+    assert "port 99999" in sentence and "choose another one with --port" in sentence
 
 
-def test_address_that_is_not_ours():
-    assert "192.0.2.1" in one_sentence(run("--host", "192.0.2.1", "--memory"))
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_address_that_is_not_ours(host):
+    sentence = one_sentence(run("--host", host, "--memory"))
+    assert host in sentence and "--port" not in sentence
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy", "starlette", "uvicorn"])
+def test_without_the_extra_it_is_a_sentence(tmp_path, name):
+    (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError(name={name!r})")
+    sentence = one_sentence(run_apart("--memory", **path_with(tmp_path)))
+    assert f"the local platform needs {name}: pip install 'pyonep[server]'" in sentence
+
+
+def test_a_program_of_others_is_told_by_an_error_that_it_can_catch(tmp_path):
+    (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError(name='starlette')")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text(
+        "try:\n    import pyonep.server\nexcept ImportError as error:\n    print(error)\n"
+    )
+    (tmp_path / "theirs" / "__main__.py").write_text("")
+    command = [sys.executable, "-m", "theirs"]
+    done = subprocess.run(command, capture_output=True, text=True, **path_with(tmp_path))
+    assert done.returncode == 0 and "needs starlette" in done.stdout
+
+
+def test_a_module_of_python_that_is_hidden_is_not_said_to_be_installable(tmp_path):
+    (tmp_path / "calendar.py").write_text("raise ModuleNotFoundError('hidden', name='http.client')")
+    done = run_apart("--memory", **path_with(tmp_path))
+    assert done.returncode != 0 and "pip install" not in done.stderr and "hidden" in done.stderr
+
+
+def path_with(folder):
+    """The environment of a process that finds the modules of a folder first."""
+    path = [str(folder), str(Path(pyonep.__file__).parent.parent), os.environ.get("PYTHONPATH")]
+    return {"env": {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}}
 
 
 def test_file_that_is_no_database(tmp_path):

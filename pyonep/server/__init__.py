@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 try:
     from .dataports import Dataport
     from .errors import Problem
@@ -11,10 +13,17 @@ try:
     from .settings import Settings
     from .store import StoreError
 except ModuleNotFoundError as _missing:
-    raise ModuleNotFoundError(
-        f"the local platform needs {_missing.name}: pip install 'pyonep[server]'",
-        name=_missing.name,
-    ) from None
+    _EXTRA = ("httptools", "platformdirs", "sqlalchemy", "starlette", "uvicorn")
+    if str(_missing.name).partition(".")[0] not in _EXTRA:
+        raise  # a module that the extra would not bring, or one that another stands in front of
+    _sentence = f"the local platform needs {_missing.name}: pip install 'pyonep[server]'"
+    # Python imports this package before it runs `python -m pyonep.server`, with "-m" in the
+    # place of the program's name. Since 3.10 it also tells what was typed, and so whether it
+    # is not somebody else's package that is run and imports this one.
+    _typed = getattr(sys, "orig_argv", ["pyonep.server"])
+    if getattr(sys, "argv", [])[:1] == ["-m"] and any(w.endswith("pyonep.server") for w in _typed):
+        raise SystemExit(f"pyonep.server: {_sentence}") from None
+    raise ModuleNotFoundError(_sentence, name=_missing.name) from None
 
 __all__ = [
     "Dataport",

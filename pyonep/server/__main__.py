@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -220,15 +221,18 @@ def _log(calls: bool) -> None:
 
 # --- serve -----------------------------------------------------------------
 
+_MATTERS_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)  # the rest is a matter of the host
+
 
 def _serve(options: argparse.Namespace) -> None:
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
+        is_port = isinstance(error, OverflowError) or error.errno in _MATTERS_OF_THE_PORT
+        advice = "; choose another one with --port" if is_port else ""
         raise _Failure(
-            f"cannot listen on {options.host} port {options.port}: {reason}; "
-            "another port is chosen with --port"
+            f"cannot listen on {options.host} port {options.port}: {reason}{advice}"
         ) from error
     with listener:
         settings = Settings(allowed_hosts=options.allow_host).called(options.host)

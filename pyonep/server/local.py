@@ -14,7 +14,7 @@ from .fleet import VendorAccount
 from .platform import Clock, Device, Platform
 from .runner import Server, endpoint, listen
 from .settings import Settings
-from .store import Store
+from .store import Store, StoreError
 
 T = TypeVar("T")
 
@@ -107,7 +107,10 @@ class LocalPlatform:
         finally:
             ready.set()
             listener.close()
-            self._platform.store.close()
+            try:
+                self._platform.store.close()
+            except StoreError as error:  # nobody is there to catch it
+                self._platform.report(error, "closing the file")
 
     def stop(self) -> None:
         """Stop serving. What is kept in a file is there at the next start."""

@@ -331,7 +331,8 @@ class Platform:
         now = time.monotonic()
         if now - self._probed >= _PROBE_EVERY:
             self._probed = now
-            with suppress(NotKept), self.reported("looking whether all is well"):
+            # Inside, since what could not be kept is logged already, where that happened.
+            with self.reported("looking whether all is well"), suppress(NotKept):
                 self.work(self.database.probe, self.now())
                 await self.committed()
         return self.fault

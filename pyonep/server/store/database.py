@@ -308,12 +308,18 @@ class Database:
             self._savepoints = max(0, self._savepoints - 1)
 
     def close(self) -> None:
-        """Commit, note that the file was closed, and close it."""
+        """Commit, note that the file was closed, and close it.
+
+        Raises:
+            StoreError: That could not be written. The file is closed all the same.
+        """
         self.condition.close()
         try:
             if self.condition.trouble is None:
                 self.change(_CLOSED, name=_OPEN)
                 self.commit()
+        except sqlite3.Error as error:
+            raise _explained(self.condition.path, error) from error
         finally:
             self._open.close()
 
