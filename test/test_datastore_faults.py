@@ -480,10 +480,11 @@ def test_one_bad_value_leaves_the_other_live_values_live(stores):
     store._sender.probe()
     seen = []
     waiting = threading.Thread(
-        target=lambda: seen.append(stores.o.wait(stores.cik, {"alias": "a"}, {"timeout": 10_000}))
+        target=lambda: seen.append(stores.o.wait(stores.cik, {"alias": "a"}, {"timeout": 60_000}))
     )
+    before = stores.platform.run(lambda p: len(p.waits))
     waiting.start()
-    time.sleep(0.3)
+    settles(lambda: stores.platform.run(lambda p: len(p.waits)) > before)
     assert store.flush(10)
     waiting.join()
     assert seen[0][0] and seen[0][1][1] == 1
@@ -597,7 +598,12 @@ def test_a_full_disk_and_no_network_at_the_same_time(spooled):
     """The handler of a failure meets a failure of its own."""
     with Proxy(spooled.platform.port) as proxy:
         proxy.down = True
-        switch = threading.Timer(4, lambda: setattr(proxy, "down", False))
+
+        def switch_on():
+            settles(lambda: proxy.faults > 20)
+            proxy.down = False
+
+        switch = threading.Thread(target=switch_on)
         switch.start()
         full_disk(
             """
@@ -852,7 +858,7 @@ def test_a_point_that_is_being_sent_is_not_dropped():
     def slow(request):
         if b"recordbatch" in request[3]:
             sending.set()
-            go_on.wait(10)
+            go_on.wait(60)
         return results(request)
 
     dropped = []
@@ -868,7 +874,7 @@ def test_a_point_that_is_being_sent_is_not_dropped():
         store.record("a", [[1, 1]])
         flushing = threading.Thread(target=store.flush, args=(10,))
         flushing.start()
-        assert sending.wait(10)
+        assert sending.wait(60)
         assert store.record("a", [[2, 2]]) and store.record("a", [[3, 3]])
         go_on.set()
         flushing.join()
@@ -899,7 +905,7 @@ def test_close_while_the_thread_is_in_a_request_is_in_time(stores):
         store = stores(connection={**dead.connection, "timeout": 30})
         store.record("a", [[1, 1]])
         store.start()
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         start = time.monotonic()
         assert store.close(1) is False
         assert time.monotonic() - start < 15  # the HTTP timeout is longer
@@ -970,10 +976,10 @@ def test_a_thread_that_is_replaced_ends(stores):
         store = stores(connection={**dead.connection, "timeout": 2}, config={"exit_timeout": 0.2})
         store.record("a", [[1, 1]])
         store.start()
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         old = store._thread
         store.restart()
         assert store._thread is not old and store.isThreadAlive()
-        old.join(10)
+        old.join(60)
         assert not old.is_alive() and store.isThreadAlive()
         store.close(0)

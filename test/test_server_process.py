@@ -51,7 +51,7 @@ class Process:
 
     def end(self, number=signal.SIGTERM):
         self.popen.send_signal(number)
-        out, err = self.popen.communicate(timeout=20)
+        out, err = self.popen.communicate(timeout=60)
         return self.popen.returncode, out, err
 
 
@@ -135,7 +135,7 @@ def run(*arguments):
 def run_apart(*arguments, **kwargs):
     """The same in a process of its own."""
     command = [sys.executable, "-W", "error", "-m", "pyonep.server", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, **kwargs)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **kwargs)
 
 
 def one_sentence(done):
