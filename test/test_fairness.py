@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import http.client
 import json
+import logging
 import select
 import socket
 
@@ -15,6 +17,7 @@ from hypothesis import given, strategies
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings, jsontext, pieces
 from pyonep.server.turns import at_once, collector
+from pyonep.server.waits import Waits
 
 RPC = "/onep:v1/rpc/process"
 DATA = "/onep:v1/stack/alias"
@@ -209,6 +212,104 @@ def test_timers_that_run_out_meanwhile_ring_once():
         (point,) = house.ok("read", follower, {"limit": 9})
         assert point == [int(clock.now), 1]
         house.raw.http.close()
+
+
+class Lines(logging.Handler):
+    """What the log of calls says."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def lines():
+    calls, handler = logging.getLogger("pyonep.server.calls"), Lines()
+    level, propagate = calls.level, calls.propagate
+    calls.addHandler(handler)
+    calls.setLevel(logging.INFO)
+    calls.propagate = False
+    yield handler.texts
+    calls.removeHandler(handler)
+    calls.setLevel(level)
+    calls.propagate = propagate
+
+
+def test_the_log_of_many_calls_lets_others_in(house, lines):
+    request = http_request("POST", RPC, small_calls(house)[1], {})
+    with socket.create_connection((house.platform.host, house.platform.port), timeout=60) as long:
+        long.sendall(request)
+        while not select.select([long], [], [], 0)[0]:
+            house.ok("write", house.beside, 1)
+        answer_of(long)
+    kinds = [text.split()[2] for text in lines]
+    first = kinds.index("info")
+    assert kinds.count("info") == 10_000
+    assert "write" in kinds[first : len(kinds) - kinds[::-1].index("info")]
+
+
+def test_what_is_long_is_cut_in_log_and_error(house, lines):
+    name = "x" * 100_000
+    for argument in ({"alias": name}, {"alias": [name] * 9}, name, [name] * 9, {"alias": ""}):
+        answer = house.raw.call(house.cik, "read", argument, {})
+        assert len(json.dumps(answer)) < 500
+    house.raw.call(house.cik, "writegroup", [[{"alias": name}, 1]] * 9 + [3, [[name]]])
+    headers = {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+    house.raw.send(f"{name[:900]}=1&b=2".encode(), DATA, headers=headers)
+    assert len(lines) == 7
+    assert all(len(line) < 1000 for line in lines)
+
+
+def test_calls_are_counted_before_they_are_looked_at(house):
+    answer = house.raw.json({"auth": {"cik": house.cik}, "calls": [1] * 20_000})
+    assert "at most 10000 calls" in answer["error"]["message"]
+
+
+def test_the_time_of_each_wait_in_a_request_runs_at_once(house):
+    short, late = house.dataports(2)
+    calls = [("wait", late, {}), ("wait", short, {"timeout": 50}), ("wait", late, {})]
+    place = (house.platform.host, house.platform.port)
+    with socket.create_connection(place, timeout=60) as long:
+        long.sendall(http_request("POST", RPC, rpc(house.cik, *calls), {}))
+        while len(house.platform._platform.waits) < 3:
+            house.ok("write", house.beside, 1)
+        assert house.raw.call(house.cik, "wait", short, {"timeout": 60})["status"] == "expire"
+        for rid in (short, late):
+            house.ok("write", rid, 1)
+        answers = json.loads(answer_of(long)[1])
+    assert [answer["status"] for answer in answers] == ["ok", "expire", "ok"]
+
+
+def test_many_waits_end_in_one_request(house):
+    calls = [("wait", house.empty, {})] * 9000 + [("wait", house.beside, {"timeout": 0})]
+    place = (house.platform.host, house.platform.port)
+    with socket.create_connection(place, timeout=60) as long:
+        long.sendall(http_request("POST", RPC, rpc(house.cik, *calls), {}))
+        while not select.select([long], [], [], 0)[0]:
+            house.ok("write", house.empty, 1)
+        statuses = [answer["status"] for answer in json.loads(answer_of(long)[1])]
+    assert statuses == ["ok"] * 9000 + ["expire"]
+
+
+def test_those_who_wait_are_told_in_turns():
+    async def told():
+        waits = Waits()
+        waiting = [waits.open(1, 30.0) for _ in range(500)]
+        for value in (1, 2):
+            waits.arrived(1, value, value)
+        waits.durable()
+        first = waits.deliver()
+        next(first)
+        assert 0 < sum(waiter.future.done() for waiter in waiting) < 100
+        assert list(waits.deliver()) == []  # the first goes on with all
+        steps = sum(1 for _ in first)
+        assert {tuple(waiter.future.result()) for waiter in waiting} == {(1, 1)}
+        return steps
+
+    assert asyncio.run(told()) >= 10
 
 
 # --- what comes without a key ----------------------------------------------

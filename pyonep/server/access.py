@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
-from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid
+from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
 from .store import ROOT, Node
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Call:
                 raise BadArguments('a resource is a RID or {"alias": name}')
             node = self.aliased(alias) if alias else self.client
             if node is None:
-                raise invalid(f"no resource has the alias {alias!r}")
+                raise invalid(f"no resource has the alias {shown(alias)}")
             return node
         if not isinstance(resource, str):
             raise BadArguments('a resource is a RID or {"alias": name}')

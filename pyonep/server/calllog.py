@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from starlette.responses import Response
 
@@ -31,6 +31,7 @@ NOBODY = "-"
 LINE = "line"  # attribute of a log record: the `Line`, for who counts them
 _WORKED = ("ok", "expire")  # a wait that ends without a point did what it was asked
 _LONGEST = 60  # characters of a name
+_LONGEST_PART = 1000  # of what was called, and of how it ended
 _MOST = 5  # names in a line
 
 # Which arguments tell what a procedure was called on; the first one where nothing is said.
@@ -78,10 +79,11 @@ def http_call(request: Request, response: Response) -> None:
     """One request to another front."""
     first = (request.segments or [""])[0]
     front = first if first in ("provision", "admin") else "data"
-    what = f"{request.method} {request.target} {_names(request.names)}"
+    what = f"{request.method} {request.target} {_some(request.names, _word)}"
     reason = response.headers.get(DETAIL)
     if reason is None and request.unknown:
-        reason = f"no dataport has the alias {_names([repr(one) for one in request.unknown])}"
+        names = _some(request.unknown, lambda name: repr(_word(name)))
+        reason = f"no dataport has the alias {names}"
     outcome = f"{response.status_code}: {reason}" if reason else str(response.status_code)
     worked = response.status_code < 400 and not request.unknown
     _line(front, request.caller, what, outcome, worked)
@@ -96,7 +98,8 @@ class Line(NamedTuple):
 
 
 def _line(front: str, caller: str, what: str, outcome: str, worked: bool) -> None:
-    caller, what, outcome = (redact(_one_line(text)) for text in (caller, what, outcome))
+    texts = (caller, what[:_LONGEST_PART], outcome[:_LONGEST_PART])
+    caller, what, outcome = (redact(_one_line(text)) for text in texts)
     line = Line(what, outcome, worked)
     log.info("%-9s  %-5s  %-40s  %s", front, caller, what, outcome, extra={LINE: line})
 
@@ -112,8 +115,7 @@ def _what(call: dict[str, Any]) -> str:
     if not isinstance(procedure, str) or not isinstance(arguments, list):
         return str(procedure)[:_LONGEST]
     if procedure == "writegroup" and arguments and isinstance(arguments[0], list):
-        named = [entry[0] for entry in arguments[0] if isinstance(entry, list) and entry]
-        return f"writegroup {_names([_name(one) for one in named])}"
+        return f"writegroup {_some(arguments[0], _name_of_entry)}"
     places = _TELLING.get(procedure, (0,))
     return " ".join(
         [procedure[:_LONGEST], *(_name(arguments[at]) for at in places if at < len(arguments))]
@@ -123,16 +125,27 @@ def _what(call: dict[str, Any]) -> str:
 def _name(argument: Any) -> str:
     """An argument as a name: an alias, a RID, a word."""
     if isinstance(argument, dict):
-        alias = argument.get("alias")
-        return (str(alias) or "(self)") if "alias" in argument else ""
+        return (_word(argument["alias"]) or "(self)") if "alias" in argument else ""
     if isinstance(argument, list):
-        return _names([one for one in argument if isinstance(one, str)])
-    return str(argument)[:_LONGEST] or "(self)"
+        return _some(argument, _word)
+    return _word(argument) or "(self)"
 
 
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(name[:_LONGEST] for name in names[:_MOST]) + more
+def _word(argument: Any) -> str:
+    """A text or a number, cut where it is long; nothing of what is neither."""
+    if isinstance(argument, (list, dict)):
+        return "…"
+    return argument[:_LONGEST] if isinstance(argument, str) else str(argument)[:_LONGEST]
+
+
+def _name_of_entry(entry: Any) -> str:
+    return _name(entry[0]) if isinstance(entry, list) and entry else "…"
+
+
+def _some(given: Sequence[Any], name: Callable[[Any], str]) -> str:
+    """The names of the first, and how many follow."""
+    more = f" and {len(given) - _MOST} more" if len(given) > _MOST else ""
+    return ", ".join(name(one) for one in given[:_MOST]) + more
 
 
 def _one_line(text: str) -> str:

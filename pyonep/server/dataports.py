@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import lifecycle, values
 from .descriptions import is_key, is_storable
-from .errors import Conflict, Malformed, Refused
+from .errors import Conflict, Malformed, Refused, shown
 from .store import Node
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add(
     if rid is not None and not is_key(rid):
         raise Malformed("a RID has 40 characters of 0-9 and a-f")
     if platform.resources.aliased(client.id, alias) is not None:
-        raise Conflict(f"the client has a resource with the alias {alias!r}")
+        raise Conflict(f"the client has a resource with the alias {shown(alias)}")
     if rid is not None and platform.resources.by_rid(rid) is not None:
         raise Conflict("another resource has this RID")
     description = {"format": format, "name": alias if name is None else name}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+_LONGEST = 200  # characters of a text that an error names
+
 
 class Refused(Exception):
     """A call ends with a status other than ok.
@@ -91,3 +93,8 @@ class TooLarge(Problem):
 
 class Unsupported(Problem):
     """The body is of another type than is taken here."""
+
+
+def shown(text: str) -> str:
+    """A text as an error names it: quoted, and cut where it is long."""
+    return repr(text) if len(text) <= _LONGEST else f"{text[:_LONGEST]!r}…"

@@ -31,7 +31,7 @@ from .store import (
     StoreError,
     TimerStore,
 )
-from .turns import Turn, collector, step
+from .turns import Steps, Turn, collector, step
 from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -383,7 +383,8 @@ class Platform:
         if self.fault is not None and time.monotonic() - self._failed >= _CALM:
             log.warning("what is written is kept again")
             self.fault = None
-        self.waits.deliver()
+        self.waits.durable()
+        self._end_waits(self.waits.deliver())
         if self.database.narrowed:
             self.database.narrowed = False
             self._end_waits(self.waits.end_refused())
@@ -395,8 +396,8 @@ class Platform:
         if not self._asking:
             self.commit()
 
-    def _end_waits(self, steps: Iterator[None]) -> None:
-        """End the waits of those whose access ended, and let others run in between."""
+    def _end_waits(self, steps: Steps[None]) -> None:
+        """End waits, and let others run in between."""
         for _ in steps:
             asyncio.get_running_loop().call_soon(self._end_waits, steps)
             return

@@ -6,7 +6,6 @@ until their effects are durable, and writes the answers.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from types import GeneratorType
 from typing import Any, NamedTuple, Optional
@@ -17,7 +16,7 @@ from .budget import Budget
 from .errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
 from .pieces import Encoded
 from .platform import Platform
-from .turns import Turn, in_turns
+from .turns import Steps, Turn, in_turns
 from .waits import Hangup, HungUp, Waiter, while_connected
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
@@ -127,11 +126,11 @@ async def _parsed(platform: Platform, body: bytes) -> _Request:
     if not isinstance(request, dict):
         raise _WholeError(BAD_REQUEST, "a request is an object with auth and calls", "calls")
     calls = request.get("calls")
+    most = platform.settings.max_calls
+    if isinstance(calls, list) and len(calls) > most:
+        raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         raise _WholeError(BAD_REQUEST, "calls must be a list of objects", "calls")
-    most = platform.settings.max_calls
-    if len(calls) > most:
-        raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
     for call in calls:
         _check_id(call.get("id"))
     return _Request(request.get("auth"), calls)
@@ -182,7 +181,7 @@ async def _answers(
                 await turn.pass_on()
         await platform.committed(rollbacks)
         if any(one.waiter is not None for one in ran):
-            await _settle(platform, ran, hangup)
+            await while_connected(hangup, _settle(platform, ran))
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
     except HungUp:
@@ -198,13 +197,20 @@ async def _answers(
             if one.waiter is not None:
                 platform.waits.close(one.waiter)
     if calllog.is_on():
-        for call, one in zip(request.calls, ran):
-            calllog.rpc_call(platform, caller.client, call, one.outcome, one.reason)
+        await in_turns(_logged(platform, caller, request.calls, ran))
     return [
         {"id": call["id"], **one.outcome}
         for call, one in zip(request.calls, ran)
         if call.get("id") is not None
     ]
+
+
+def _logged(
+    platform: Platform, caller: Caller, calls: list[dict[str, Any]], ran: list[_Ran]
+) -> Steps[None]:
+    for call, one in zip(calls, ran):
+        calllog.rpc_call(platform, caller.client, call, one.outcome, one.reason)
+        yield
 
 
 async def _run(
@@ -268,17 +274,18 @@ def _refused(refused: Refused) -> _Ran:
     return _Ran(outcome, refused.reason)
 
 
-async def _settle(platform: Platform, ran: list[_Ran], hangup: Optional[Hangup]) -> None:
-    """Wait, all at the same time, for those calls that wait."""
-    waiting = (_settle_one(platform, one) for one in ran if one.waiter is not None)
-    await while_connected(hangup, asyncio.gather(*waiting))
-
-
-async def _settle_one(platform: Platform, one: _Ran) -> None:
-    assert one.waiter is not None
-    try:
-        point = await platform.waits.result(one.waiter)
-    except Refused as refused:
-        one.outcome["status"] = refused.status
-    else:
-        one.outcome.update(status="ok", result=point)
+async def _settle(platform: Platform, ran: list[_Ran]) -> None:
+    """Wait for those calls that wait; the time of all runs from now on."""
+    waiting = [(one, one.waiter) for one in ran if one.waiter is not None]
+    for _, waiter in waiting:
+        waiter.begin()
+    turn = Turn()
+    for one, waiter in waiting:
+        try:
+            point = await platform.waits.result(waiter)
+        except Refused as refused:
+            one.outcome["status"] = refused.status
+        else:
+            one.outcome.update(status="ok", result=point)
+        if turn.is_over:
+            await turn.pass_on()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+import math
+from collections import deque
+from collections.abc import Awaitable
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from .errors import Refused
+from .turns import Pace, Steps
 
 DEFAULT_TIMEOUT = 30_000  # milliseconds
 LONGEST_TIMEOUT = 300_000
@@ -16,7 +19,9 @@ Hangup = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
 
-_AT_ONCE = 200  # waits looked at before others get their turn
+# Waits that one step looks at, and as how many of these one counts that ends: who waited
+# goes on at once.
+_LOOKED_AT, _ENDED = 200, 10
 
 
 def _never() -> None:
@@ -60,6 +65,7 @@ class Arrival(NamedTuple):
     time: int
     value: Any
     number: int
+    moment: float  # by the clock of the loop
 
 
 class Loss(NamedTuple):
@@ -81,14 +87,22 @@ class Waiter:
     ) -> None:
         self.resource = resource
         self.timeout = timeout  # seconds
+        self.deadline = math.inf  # by the clock of the loop, once the time runs
         self.since = since
         self.after = after
         self.ended = ended
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
+    def begin(self) -> None:
+        """From now on its time runs, if it did not before."""
+        if self.deadline == math.inf:
+            self.deadline = asyncio.get_running_loop().time() + self.timeout
+
     def wants(self, arrival: Arrival) -> bool:
         """Whether this is what the caller waits for."""
         if arrival.number <= self.after or self.future.done():
+            return False
+        if arrival.moment > self.deadline:
             return False
         return self.since is None or arrival.time >= self.since
 
@@ -115,6 +129,8 @@ class Waits:
     def __init__(self) -> None:
         self._waiters: dict[int, set[Waiter]] = {}
         self._noted: list[Union[Arrival, Loss]] = []
+        self._told: deque[Union[Arrival, Loss]] = deque()  # what is durable
+        self._is_telling = False
         self._opened: list[Waiter] = []  # by the unit that was begun last
         self._number = 0
 
@@ -129,7 +145,8 @@ class Waits:
         """Note a point."""
         if resource in self._waiters:
             self._number += 1
-            self._noted.append(Arrival(resource, time, value, self._number))
+            moment = asyncio.get_running_loop().time()
+            self._noted.append(Arrival(resource, time, value, self._number, moment))
 
     def dropped(self, resource: int) -> None:
         """Note that a resource is gone."""
@@ -170,8 +187,10 @@ class Waits:
         Raises:
             Refused: ``expire``: none came in time. ``error``: the resource was dropped.
         """
+        waiter.begin()
+        left = waiter.deadline - asyncio.get_running_loop().time()
         try:
-            return await asyncio.wait_for(waiter.future, waiter.timeout)
+            return await asyncio.wait_for(waiter.future, left)
         except asyncio.TimeoutError:
             raise Refused("expire", "no point came in time") from None
         finally:
@@ -190,22 +209,45 @@ class Waits:
         for waiter in self._opened:
             self.close(waiter)
 
-    def deliver(self) -> None:
-        """Tell those who wait: what was noted is durable now."""
-        noted, self._noted = self._noted, []
-        for event in noted:
-            for waiter in self._waiters.get(event.resource, ()):
-                if isinstance(event, Loss):
-                    waiter.fail(Refused("error", "the resource was dropped"))
-                elif waiter.wants(event) and not waiter.end():
-                    waiter.future.set_result([event.time, event.value])
+    def durable(self) -> None:
+        """What was noted so far is durable, and may be told."""
+        self._told += self._noted
+        self._noted.clear()
 
-    def end_refused(self) -> Iterator[None]:
+    def deliver(self) -> Steps[None]:
+        """Tell those who wait what is durable, in steps.
+
+        Each of them goes on as soon as others have their turn, so a step tells few. Where
+        they are being told already, those who do it go on with the rest.
+        """
+        if self._is_telling:
+            return
+        self._is_telling, pace = True, Pace(_LOOKED_AT)
+        try:
+            while self._told:
+                event = self._told.popleft()
+                for waiter in list(self._waiters.get(event.resource, ())):
+                    if pace.is_full(self._tell(waiter, event)):
+                        yield
+        finally:
+            self._is_telling = False
+
+    def _tell(self, waiter: Waiter, event: Union[Arrival, Loss]) -> int:
+        """Tell one of them, if it is meant; returns how much that is of a step."""
+        if isinstance(event, Loss):
+            waiter.fail(Refused("error", "the resource was dropped"))
+        elif not waiter.wants(event):
+            return 1
+        elif not waiter.end():
+            waiter.future.set_result([event.time, event.value])
+        return _ENDED
+
+    def end_refused(self) -> Steps[None]:
         """End, in steps, the waits of those who may not have the point any more."""
         waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
-        for position, waiter in enumerate(waiting, 1):
-            waiter.end()
-            if position % _AT_ONCE == 0:
+        pace = Pace(_LOOKED_AT)
+        for waiter in waiting:
+            if pace.is_full(_ENDED if waiter.end() else 1):
                 yield
 
     def forget(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from .. import access
 from ..access import Call
 from ..dataports import LONGEST_ALIAS
-from ..errors import Refused, invalid
+from ..errors import Refused, invalid, shown
 from .table import a_text, a_word, procedure
 
 
@@ -22,7 +22,7 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
         raise invalid(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     node = call.readable(second)
     if call.aliased(alias) is not None:
-        raise invalid(f"the alias {alias!r} is in use")
+        raise invalid(f"the alias {shown(alias)} is in use")
     call.platform.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
     call.platform.resources.map(call.client.id, alias, node.id)
 
