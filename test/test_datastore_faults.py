@@ -116,7 +116,7 @@ def test_without_time_to_wait_a_value_is_recorded_in_the_next_free_second(stores
 def test_a_live_value_replaces_none_that_was_recorded_in_its_second(ruled):
     """The other way round: what is written waits until the second is over."""
     store = ruled()
-    for turn in range(3):
+    for turn in range(2):
         now = begin_of_second()
         store.record("a", [[now, turn]])
         assert store.flush(10)
@@ -125,8 +125,8 @@ def test_a_live_value_replaces_none_that_was_recorded_in_its_second(ruled):
         store.record("b", [[int(time.time()), turn]])
         store.write("b", 10 + turn)
         assert store.flush(10)
-    assert sorted(ruled.values("a")) == [0, 1, 2, 10, 11, 12]
-    assert sorted(ruled.values("b")) == [0, 1, 2, 10, 11, 12]
+    assert sorted(ruled.values("a")) == [0, 1, 10, 11]
+    assert sorted(ruled.values("b")) == [0, 1, 10, 11]
 
 
 def test_what_is_recorded_replaces_no_value_that_was_written(ruled):
@@ -954,18 +954,18 @@ def test_retry_after_holds_for_the_next_flush_as_well():
         times.append(time.monotonic())
         if b"recordbatch" in request[3] and len(times) < 4:
             date = {"Retry-After": formatdate(time.time() + 2, usegmt=True)}
-            return 503, date if len(times) > 2 else {"Retry-After": "1"}, b"busy"
+            return 503, date if len(times) > 2 else {"Retry-After": "4"}, b"busy"
         return results(request)
 
     with Recorder(busy) as server:
         store = Datastore("a" * 40, 1, transport=server.connection, config=FAST)
         store._sender.probe()
         store.record("a", [[1, 1]])
-        assert store.flush(0.2) is False
+        assert store.flush(2) is False  # sent once, on a machine as slow as may be
         assert store.flush(0.2) is False and store.stop(True) is False
         assert len(times) == 2
-        assert store.flush(10)
-        assert times[2] - times[1] >= 1
+        assert store.flush(30)
+        assert times[2] - times[1] >= 4
         store.close()
 
 
