@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
+
 import pytest
+from conftest import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from pyonep.server import access, lifecycle, limits
+from pyonep.server.descriptions import LIMITS
+from pyonep.server.errors import Refused
 from pyonep.server.platform import Platform
-from pyonep.server.store import Store, series
+from pyonep.server.settings import Settings
+from pyonep.server.store import ROOT, Store, series
+from pyonep.server.turns import at_once, step
 
 NOW = 1_700_000_000
 EVER = (-(2**60), 2**60)
@@ -99,3 +109,316 @@ def test_a_wrong_number_of_points_does_not_keep_removal_from_its_end(
     if known:  # a series that is known to be empty is not looked at by keep_newest
         assert points(core, 1) is not None
         assert "counted anew" in caplog.text
+
+
+# --- the tree ---
+
+
+KINDS = limits.ENTITIES
+LIMITED = ("dataport", "share")  # kinds that have numbers as limits below
+INHERIT = dict.fromkeys(LIMITS, "inherit")
+NUMBERS = st.integers(0, 12)
+MOSTS = st.sampled_from(["inherit", "inherit", 2, 4])
+DESCRIPTIONS = {
+    "client": {},
+    "dataport": {"format": "integer"},
+    "datarule": {"format": "integer", "rule": {"timeout": {"timeout": 5, "repeat": True}}},
+}
+
+
+def rows(platform, sql):
+    return platform.database._cursor.execute(sql).fetchall()
+
+
+def recounted(platform):
+    """What each client owns and has counted against it, from the rows themselves."""
+    nodes = {n: (owner, kind) for n, owner, kind in rows(platform, ALL)}
+    own = {number: Counter() for number, (_, kind) in nodes.items() if kind == "client"}
+    for owner, kind in nodes.values():
+        if owner in own:
+            own[owner][kind] += 1
+    for (resource,) in rows(platform, "SELECT resource FROM shares"):
+        if nodes[resource][0] in own:
+            own[nodes[resource][0]]["share"] += 1
+    pooled = {number: Counter(counted) for number, counted in own.items()}
+    deepest_first = sorted(own, key=lambda number: -len(path(nodes, number)))
+    for number in deepest_first:
+        given = platform.resources.by_id(number).description["limits"]
+        for kind, amount in pooled[number].items():
+            if given[kind] == "inherit" and nodes[number][0] in pooled:
+                pooled[nodes[number][0]][kind] += amount
+    return own, pooled
+
+
+ALL = "SELECT id, owner, type FROM resources"
+
+
+def path(nodes, number):
+    """The numbers from a node up to the root, or to where it was taken out of the tree."""
+    found = []
+    while number in nodes:
+        found.append(number)
+        number = nodes[number][0]
+    return found
+
+
+def is_sound(platform):
+    """All that is kept beside the rows agrees with them."""
+    own, pooled = recounted(platform)
+    nodes = {n: (owner, kind) for n, owner, kind in rows(platform, ALL)}
+    for number in own:
+        above = path(nodes, number)
+        if above[-1] != ROOT:
+            continue
+        known = platform.resources.tallies(number)
+        known = {kind: both for kind, both in known.items() if any(both)}
+        assert known == {kind: (own[number][kind], n) for kind, n in pooled[number].items() if n}
+        below = [n for n in nodes if number in path(nodes, n)[1:]]
+        counted = Counter(nodes[n][1] for n in below)
+        totals = platform.resources.totals(number)
+        assert len(above) - 1 <= platform.settings.max_depth
+        given = platform.resources.by_id(number).description["limits"]
+        for kind in KINDS:
+            assert totals.get(kind, 0) == counted[kind]
+            assert platform.resources.consumed(number, kind, 0, 2**40) == counted[kind]
+        for kind in LIMITED:
+            assert given[kind] == "inherit" or pooled[number][kind] <= given[kind]
+    for number, (_, kind) in nodes.items():
+        if path(nodes, number)[-1] == ROOT and kind != "client":
+            points(platform, number)
+            rule = platform.resources.by_id(number).description.get("rule", {})
+            assert not rule or platform.timers.get(number).due is not None
+    for table, column in (("points", "series"), ("series", "resource"), ("timers", "resource")):
+        assert {n for (n,) in rows(platform, f"SELECT {column} FROM {table}")} <= set(nodes)
+
+
+class Tree(RuleBasedStateMachine):
+    """Random calls, and clones of which one step is done now and then."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(series, "_FEW", 1)
+        self.patch.setattr(lifecycle, "_NODES_AT_ONCE", 1)
+        self.clock = Clock()
+        self.platform = Platform(Store(None), Settings(max_depth=5), self.clock)
+        self.device = self.platform.work(self.platform.add_device)
+        self.caller = self.platform.authenticate({"cik": self.device.cik})
+        self.rids = [self.device.rid]
+        self.codes = []
+        self.clones = []
+
+    def teardown(self):
+        while self.clones:
+            self.go_on(0, 1000)
+        while self.platform.work(lifecycle.remove_some, self.platform):
+            pass
+        is_sound(self.platform)
+        gone = "SELECT count(*) FROM resources WHERE id > 1 AND (owner IS NULL OR owner = 0)"
+        assert rows(self.platform, gone) == [(0,)]
+        self.platform.store.close()
+        self.patch.undo()
+
+    def call(self, procedure, *arguments):
+        with contextlib.suppress(Refused):
+            return self.platform.call(self.caller, procedure, list(arguments))
+        return None
+
+    def rid(self, number):
+        return self.rids[number % len(self.rids)]
+
+    def node(self, number):
+        return self.platform.resources.by_rid(self.rid(number))
+
+    @rule(owner=NUMBERS, kind=st.sampled_from(list(DESCRIPTIONS)), most=MOSTS)
+    def create(self, owner, kind, most):
+        description = dict(DESCRIPTIONS[kind])
+        if kind == "client":
+            description["limits"] = {**INHERIT, **dict.fromkeys(LIMITED, most)}
+        rid = self.call("create", self.rid(owner), kind, description)
+        if rid is not None:
+            self.rids.append(rid)
+
+    @rule(what=NUMBERS, most=MOSTS, kind=st.sampled_from(LIMITED))
+    def limit(self, what, most, kind):
+        self.call("update", self.rid(what), {"limits": {kind: most}})
+
+    @rule(what=NUMBERS)
+    def drop(self, what):
+        self.call("drop", self.rid(what))
+
+    @rule(what=NUMBERS, where=NUMBERS)
+    def move(self, what, where):
+        self.call("move", self.rid(what), self.rid(where), {"aliases": True})
+
+    @rule(what=NUMBERS)
+    def share(self, what):
+        code = self.call("share", self.rid(what))
+        if code is not None:
+            self.codes.append(code)
+
+    @rule(what=NUMBERS, client=NUMBERS, how=st.sampled_from(["activate", "deactivate", "revoke"]))
+    def use_share(self, what, client, how):
+        if self.codes:
+            leading = [] if how == "revoke" else [self.rid(client)]
+            self.call(how, *leading, "share", self.codes[what % len(self.codes)])
+
+    @rule(what=NUMBERS, times=st.lists(st.integers(1, 9), max_size=4))
+    def record(self, what, times):
+        node = self.node(what)
+        if node is not None and node.type != "client" and access.in_tree(self.platform, node):
+            self.platform.work(
+                self.platform.series.add_many, node.id, [(time, "1") for time in times]
+            )
+
+    @rule(what=NUMBERS)
+    def flush(self, what):
+        steps = self.call("flush", self.rid(what))
+        if steps is not None:
+            self.platform.work(at_once, getattr(steps, "steps", steps))
+
+    @rule(seconds=st.integers(0, 20))
+    def wait(self, seconds):
+        self.clock.now += seconds
+        self.platform.ringing.ring()
+
+    @rule()
+    def commit(self):
+        self.platform.commit()
+
+    @rule(times=st.integers(1, 3))
+    def remove(self, times):
+        for _ in range(times):
+            self.platform.work(lifecycle.remove_some, self.platform)
+
+    @rule(what=NUMBERS, owner=NUMBERS)
+    def clone(self, what, owner):
+        node, above = self.node(what), self.node(owner)
+        if node is None or above is None or not node.type == above.type == "client":
+            return
+        if all(access.in_tree(self.platform, one) for one in (node, above)):
+            self.clones.append(lifecycle.clone(self.platform, above, node))
+
+    @rule(which=st.integers(0, 3), times=st.integers(1, 20))
+    def go_on(self, which, times):
+        if not self.clones:
+            return
+        steps = self.clones[which % len(self.clones)]
+        for _ in range(times):
+            try:
+                if self.platform.work(step, steps) is None:
+                    continue
+            except Refused:
+                pass
+            self.clones.remove(steps)
+            return
+
+    @rule(which=st.integers(0, 3))
+    def give_up(self, which):
+        if self.clones:
+            steps = self.clones.pop(which % len(self.clones))
+            self.platform.work(steps.close)
+
+    @invariant()
+    def all_is_sound(self):
+        is_sound(self.platform)
+
+
+test_what_is_counted_holds_over_any_sequence = Tree.TestCase
+
+
+# --- one at a time ---
+
+
+def made(platform, client, kind, **more):
+    """A resource of a client that is given by its node."""
+    description = {**DESCRIPTIONS[kind], **more}
+    if kind == "client":
+        description.setdefault("limits", INHERIT)
+    return platform.work(lifecycle.create, platform, client, kind, description)
+
+
+@pytest.fixture
+def top(core):
+    rid = core.work(core.add_device).rid
+    return core.resources.by_rid(rid)
+
+
+def shared(platform, node, times=1):
+    owner = platform.resources.by_id(node.owner)
+    caller = platform.authenticate({"cik": owner.cik})
+    return [platform.call(caller, "share", [node.rid]) for _ in range(times)]
+
+
+def test_the_share_codes_of_what_is_dropped_count_no_longer(core, top):
+    box = made(core, top, "client", limits={**INHERIT, "share": 3})
+    for _ in range(3):
+        shared(core, port := made(core, box, "dataport"), 3)
+        core.work(lifecycle.drop, core, port)
+    is_sound(core)
+    assert core.resources.tallies(box.id)["share"] == (0, 0)
+    assert core.resources.consumed(top.id, "share", 0, 2**40) == 9
+
+
+def test_share_codes_move_with_what_they_open(core, top):
+    one, other, full = (
+        made(core, top, "client", limits={**INHERIT, "share": most}) for most in (9, 2, 1)
+    )
+    port = made(core, one, "dataport")
+    codes = shared(core, port, 2)
+    with pytest.raises(Refused, match="the limit of 1 share"):
+        core.work(lifecycle.move, core, port, full, False)
+    core.work(lifecycle.move, core, port, other, False)
+    is_sound(core)
+    caller = core.authenticate({"cik": other.cik})
+    core.call(caller, "revoke", ["share", codes[0]])
+    is_sound(core)
+    assert core.resources.tallies(one.id)["share"] == (0, 0)
+    assert core.resources.tallies(other.id)["share"] == (1, 1)
+
+
+def test_the_rules_of_a_copy_ring_however_long_it_took():
+    clock = Clock()
+    platform = Platform(Store(None), clock=clock)
+    top = platform.resources.by_rid(platform.work(platform.add_device).rid)
+    box = made(platform, top, "client")
+    made(platform, box, "datarule")
+    platform.series.put_many(made(platform, box, "dataport").id, [(n, "1") for n in range(6000)])
+    steps = lifecycle.clone(platform, top, box)
+    while (copy := platform.work(step, steps)) is None:
+        clock.now += 6
+        platform.ringing.ring()
+    done = platform.now()
+    for _ in range(2):
+        clock.now += 6
+        platform.ringing.ring()
+    (rule,) = platform.resources.children_after(copy[0].id, "datarule", 0, 9)
+    assert platform.series.count(rule.id, done + 1) == 2
+    platform.store.close()
+
+
+def test_an_owner_that_moved_meanwhile_is_counted_where_it_is(core, top):
+    """What a copy adds counts against those who are above it in the end."""
+    old, new = (made(core, top, "client", limits={**INHERIT, "dataport": 2}) for _ in range(2))
+    owner, source = made(core, old, "client"), made(core, top, "client")
+    made(core, source, "dataport")
+    steps = lifecycle.clone(core, owner, source)
+    assert core.work(step, steps) is None
+    core.work(lifecycle.move, core, owner, new, False)
+    core.work(at_once, steps)
+    is_sound(core)
+    assert "dataport" not in core.resources.tallies(old.id)
+    assert core.resources.tallies(new.id)["dataport"] == (0, 1)
+
+
+def test_what_is_dropped_while_it_is_copied_gives_no_copy(core, top):
+    source = made(core, top, "client")
+    made(core, source, "dataport")
+    steps = lifecycle.clone(core, top, source)
+    assert core.work(step, steps) is None
+    core.work(lifecycle.drop, core, source)
+    with pytest.raises(Refused, match="dropped meanwhile"):
+        core.work(at_once, steps)
+    while core.work(lifecycle.remove_some, core):
+        pass
+    assert rows(core, "SELECT count(*) FROM resources") == [(2,)]

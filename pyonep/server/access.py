@@ -10,7 +10,7 @@ from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
-from .store import ROOT, Node
+from .store import ROOT, UNFINISHED, Node
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -186,6 +186,14 @@ def is_within(platform: Platform, node: Node, top: int) -> bool:
 def in_tree(platform: Platform, node: Node) -> bool:
     """Whether a node is part of the tree: neither dropped nor still being built."""
     return is_within(platform, node, ROOT)
+
+
+def is_unfinished(platform: Platform, node: Node) -> bool:
+    """Whether a node is part of a copy that is not in the tree yet."""
+    top: Node | None = node
+    while top is not None and top.owner not in (None, UNFINISHED):
+        top = platform.resources.by_id(top.owner or 0)
+    return top is not None and top.owner == UNFINISHED
 
 
 def aliases_of(platform: Platform, client: Node) -> Generator[None, None, list[tuple[str, Node]]]:

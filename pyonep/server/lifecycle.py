@@ -7,14 +7,13 @@ up, however much is below.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
-from .store import EARLIEST, UNFINISHED, Node
+from .store import EARLIEST, ROOT, UNFINISHED, Node
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -123,8 +122,7 @@ def drop(platform: Platform, node: Node) -> None:
         if (waited := resources.by_id(number)) and access.is_within(platform, waited, node.id)
     ]
     with platform.database.atomic():
-        limits.charge(platform, owner, limits.weight(platform, node), -1)
-        limits.own(platform, owner, node.type, -1)
+        limits.take(platform, owner, node, -1)
         if node.type == "client":
             resources.take_over_ledger(owner.id, node.id)
             for kind, total in resources.totals(node.id).items():
@@ -203,13 +201,10 @@ def move(platform: Platform, node: Node, destination: Node, with_aliases: bool) 
         raise invalid("a resource cannot be moved below itself")
     if node.type == "client":
         _check_depth(platform, destination, node)
-    counted = limits.weight(platform, node)
     with platform.database.atomic():
-        limits.charge(platform, source, counted, -1)
-        limits.check(platform, destination, counted)
-        limits.charge(platform, destination, counted)
-        limits.own(platform, source, node.type, -1)
-        limits.own(platform, destination, node.type, 1)
+        limits.take(platform, source, node, -1)
+        limits.check(platform, destination, limits.weight(platform, node))
+        limits.take(platform, destination, node)
         resources.set_owner(node, destination.id)
         moved = resources.by_id(node.id)
         assert moved is not None
@@ -237,15 +232,54 @@ def _move_aliases(
 # --- clone -----------------------------------------------------------------
 
 
-class _Copies:
-    """What was copied to what."""
+class _Client(NamedTuple):
+    """A client that was copied: the numbers of both, and what matters to the counts."""
 
-    def __init__(self) -> None:
+    old: int
+    new: int
+    owner: int  # of the copy
+    inherits: tuple[str, ...]  # kinds of which what it owns counts against its owner as well
+
+
+class _Copies:
+    """What was copied to what.
+
+    Others change the source between the steps. What they make meanwhile is not copied, so
+    that there is an end; what is known about the copy is counted of what was copied.
+    """
+
+    def __init__(self, source: int) -> None:
+        self.source = source
+        self.top = 0  # number of the copy of the source; what was made later has higher ones
         self.numbers: dict[int, int] = {}
         self.rids: dict[str, str] = {}
         self.with_references: list[int] = []
-        self.clients: list[tuple[int, int]] = []
+        self.clients: list[_Client] = []
+        self.owned: dict[int, dict[str, int]] = {}  # copy of a client -> what it owns, by kind
+        self.rules: list[int] = []
         self.series: list[tuple[int, int]] = []
+
+    def add(self, node: Node, copy: Node) -> None:
+        """Note a copy."""
+        self.top = self.top or copy.id
+        self.numbers[node.id] = copy.id
+        self.rids[node.rid] = copy.rid
+        if copy.owner in self.owned:
+            owned = self.owned[copy.owner]
+            owned[copy.type] = owned.get(copy.type, 0) + 1
+        if copy.type == "client":
+            given = copy.description["limits"]
+            inherits = tuple(kind for kind in limits.ENTITIES if given.get(kind) == "inherit")
+            self.clients.append(_Client(node.id, copy.id, copy.owner or 0, inherits))
+            self.owned[copy.id] = {}
+        if copy.type == "datarule":
+            self.rules.append(copy.id)
+        if copy.description.get("subscribe") or copy.description.get("preprocess"):
+            self.with_references.append(copy.id)
+
+    def are_wanted(self, nodes: list[Node]) -> list[Node]:
+        """Those of some nodes that were there at the start and have no copy yet."""
+        return [node for node in nodes if node.id < self.top and node.id not in self.numbers]
 
 
 def clone(
@@ -267,12 +301,15 @@ def clone(
     Raises:
         Refused: ``invalid``: the owner has no room for it.
     """
-    limits.check(platform, owner, limits.weight(platform, source))
+    counted = limits.weight(platform, source)
+    # Share codes are not copied.
+    limits.check(platform, owner, {kind: counted.get(kind, 0) for kind in limits.ENTITIES})
     _check_depth(platform, owner, source)
-    copies = _Copies()
+    copies = _Copies(source.id)
     top = _copy_node(platform, source, UNFINISHED, copies)
     try:
-        yield from _copy_tree(platform, source, top, copies)
+        yield from _copy_tree(platform, copies)
+        yield from _tally(platform, copies)
         yield from _copy_references(platform, copies)
         if aliases:
             yield from _copy_aliases(platform, copies)
@@ -281,7 +318,8 @@ def clone(
         if historical:
             for old, new in copies.series:
                 yield from _copy_points(platform, old, new)
-        return _put_in(platform, owner, top)
+        yield from _start_rules(platform, copies)
+        return _put_in(platform, owner, source, top)
     except BaseException:
         # Not here: it would be undone with the step that failed.
         platform.afterwards(lambda: _give_up(platform, top))
@@ -293,24 +331,26 @@ def _give_up(platform: Platform, top: Node) -> None:
     platform.remove_dropped()
 
 
-def _copy_tree(platform: Platform, source: Node, top: Node, copies: _Copies) -> Iterator[None]:
-    queue = deque([(source.id, top.id)])
-    while queue:
-        old, new = queue.popleft()
-        copies.clients.append((old, new))
+def _copy_tree(platform: Platform, copies: _Copies) -> Iterator[None]:
+    for client in copies.clients:  # which become more on the way
         for kind in limits.ENTITIES:
             after = 0
-            while True:
-                children = platform.resources.children_after(old, kind, after, _NODES_AT_ONCE)
-                if not children:
+            while _is_below(platform, client.old, copies.source):
+                children = platform.resources.children_after(
+                    client.old, kind, after, _NODES_AT_ONCE
+                )
+                wanted = copies.are_wanted(children)
+                for child in wanted:
+                    _copy_node(platform, child, client.new, copies)
+                if not children or children[-1].id > copies.top:
                     break
-                for child in children:
-                    copy = _copy_node(platform, child, new, copies)
-                    if kind == "client":
-                        queue.append((child.id, copy.id))
                 after = children[-1].id
                 yield
-        _copy_tallies(platform, old, new)
+
+
+def _is_below(platform: Platform, number: int, top: int) -> bool:
+    node = platform.resources.by_id(number)
+    return node is not None and access.is_within(platform, node, top)
 
 
 def _copy_node(platform: Platform, node: Node, owner: int, copies: _Copies) -> Node:
@@ -323,22 +363,25 @@ def _copy_node(platform: Platform, node: Node, owner: int, copies: _Copies) -> N
     )
     for tag in platform.resources.tags(node.id):
         platform.resources.add_tag(copy.id, tag)
-    copies.numbers[node.id] = copy.id
-    copies.rids[node.rid] = copy.rid
-    if node.description.get("subscribe") or node.description.get("preprocess"):
-        copies.with_references.append(copy.id)
+    copies.add(node, copy)
     if node.type != "client" and platform.series.newest(node.id) is not None:
         copies.series.append((node.id, copy.id))
-    if node.type == "datarule":
-        rules.start(platform, copy)
     return copy
 
 
-def _copy_tallies(platform: Platform, old: int, new: int) -> None:
-    for kind, (own, pooled) in platform.resources.tallies(old).items():
-        if kind in limits.ENTITIES:  # share codes are not copied
-            platform.resources.tally(new, kind, own, pooled)
-            platform.resources.note(new, kind, platform.now(), own)
+def _tally(platform: Platform, copies: _Copies) -> Iterator[None]:
+    """Count what was copied, from the bottom up; share codes are not copied."""
+    pooled = {number: dict(owned) for number, owned in copies.owned.items()}
+    for position, client in enumerate(reversed(copies.clients)):
+        for kind, total in pooled.pop(client.new).items():
+            own = copies.owned[client.new].get(kind, 0)
+            platform.resources.tally(client.new, kind, own, total)
+            platform.resources.note(client.new, kind, platform.now(), own)
+            if kind in client.inherits and client.owner in pooled:
+                above = pooled[client.owner]
+                above[kind] = above.get(kind, 0) + total
+        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+            yield
 
 
 def _copy_references(platform: Platform, copies: _Copies) -> Iterator[None]:
@@ -360,13 +403,16 @@ def _copy_references(platform: Platform, copies: _Copies) -> Iterator[None]:
 
 
 def _copy_aliases(platform: Platform, copies: _Copies) -> Iterator[None]:
-    done = 0
-    for old, new in copies.clients:
-        for _, alias, target in platform.resources.aliases_in(old):
-            platform.resources.map(new, alias, copies.numbers.get(target, target))
-            done += 1
-            if done % _NODES_AT_ONCE == 0:
-                yield
+    for client in copies.clients:
+        after = ""
+        while some := platform.resources.aliases_after(client.old, after, _NODES_AT_ONCE):
+            for alias, target in some:
+                copy = copies.numbers.get(target)
+                # One for what was made meanwhile must not lead out of the copy.
+                if copy is not None or not _is_below(platform, target, copies.source):
+                    platform.resources.map(client.new, alias, copy or target)
+            after = some[-1][0]
+            yield
 
 
 def _copy_comments(platform: Platform, copies: _Copies) -> Iterator[None]:
@@ -386,16 +432,31 @@ def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:
             yield
 
 
-def _put_in(platform: Platform, owner: Node, top: Node) -> Node:
-    """Make the finished copy part of the tree, if there is still room for it."""
-    if not access.in_tree(platform, owner):
+def _start_rules(platform: Platform, copies: _Copies) -> Iterator[None]:
+    """Start the timers of the copied rules, when all else is done: nobody hears them yet."""
+    for position, number in enumerate(copies.rules):
+        node = platform.resources.by_id(number)
+        if node is not None:
+            rules.start(platform, node)
+        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+            yield
+
+
+def _put_in(platform: Platform, owner: Node, source: Node, top: Node) -> Node:
+    """Make the finished copy part of the tree, if there is still room for it.
+
+    Owner and source may have been moved, or dropped, since they were found.
+    """
+    if not _is_below(platform, source.id, ROOT):
+        raise invalid("what is copied was dropped meanwhile")
+    now = platform.resources.by_id(owner.id)
+    if now is None or not access.in_tree(platform, now):
         raise invalid("the owner was dropped")
-    counted = limits.weight(platform, top)
-    limits.check(platform, owner, counted)
+    _check_depth(platform, now, top)
+    limits.check(platform, now, limits.weight(platform, top))
     with platform.database.atomic():
-        platform.resources.set_owner(top, owner.id)
-        limits.charge(platform, owner, counted)
-        limits.own(platform, owner, "client", 1)
+        platform.resources.set_owner(top, now.id)
+        limits.take(platform, now, top)
     copy = platform.resources.by_id(top.id)
     assert copy is not None
     return copy

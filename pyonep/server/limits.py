@@ -21,8 +21,8 @@ ENTITIES = ("client", "dataport", "datarule", "dispatch")
 
 
 def weight(platform: Platform, node: Node) -> dict[str, int]:
-    """What a resource and all that inherits through it count against its owner."""
-    counted = {node.type: 1}
+    """What a resource, its share codes and all that inherits through it count against its owner."""
+    counted = {node.type: 1, "share": platform.rights.count_of(node.id)}
     if node.type == "client":
         for kind, (_, pooled) in platform.resources.tallies(node.id).items():
             if node.description["limits"].get(kind) == "inherit":
@@ -68,6 +68,16 @@ def own(platform: Platform, owner: Node, kind: str, change: int) -> None:
     """A client owns more or fewer resources of a kind from now on."""
     platform.resources.tally(owner.id, kind, change, 0)
     platform.resources.note(owner.id, kind, platform.now(), change)
+
+
+def take(platform: Platform, owner: Node, node: Node, sign: int = 1) -> None:
+    """A client owns a resource, with its share codes, from now on; with -1, no longer."""
+    charge(platform, owner, weight(platform, node), sign)
+    own(platform, owner, node.type, sign)
+    # Not into the ledger: codes are used up by whoever has them made.
+    codes = platform.rights.count_of(node.id)
+    if codes:
+        platform.resources.tally(owner.id, "share", sign * codes, 0)
 
 
 def change(platform: Platform, node: Node, new: Mapping[str, Any]) -> None:

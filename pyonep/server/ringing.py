@@ -100,10 +100,12 @@ class Ringing:
     def _ring_one(self, number: int) -> Steps[None]:
         platform = self._platform
         node = platform.resources.by_id(number)
-        if node is None or not access.in_tree(platform, node):
-            platform.timers.remove(number)
-        else:
+        if node is not None and access.in_tree(platform, node):
             yield from rules.ring(platform, node)
+        elif node is not None and access.is_unfinished(platform, node):
+            rules.start(platform, node)  # nobody would hear it
+        else:
+            platform.timers.remove(number)
 
     def forget(self) -> None:
         """All since the last commit was rolled back, the ring that is under way among it."""

@@ -18,6 +18,7 @@ _SHARES_OF = (
     .where(_s.resource == bindparam("r"))
     .order_by(_s.code)
 )
+_COUNT_OF = select(func.count()).where(_s.resource == bindparam("r"))
 _ADD_SHARE = insert(shares).values(
     code=bindparam("code"), resource=bindparam("r"), meta=bindparam("meta"), activator=None
 )
@@ -85,6 +86,10 @@ class RightsStore:
     def shares_of(self, resource: int) -> list[Share]:
         """All shares of a resource."""
         return [Share(*row) for row in self._db.all(_SHARES_OF, r=resource)]
+
+    def count_of(self, resource: int) -> int:
+        """How many share codes a resource has."""
+        return int(self._db.one(_COUNT_OF, r=resource)[0])
 
     def add_share(self, code: str, resource: int, meta: str) -> None:
         """Add a share nobody uses yet."""
