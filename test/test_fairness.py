@@ -312,6 +312,45 @@ def test_those_who_wait_are_told_in_turns():
     assert asyncio.run(told()) >= 10
 
 
+def test_long_values_by_alias_are_told_in_turns(house):
+    """Each takes a while to write down, and there are many of them."""
+    rid = house.dataport(format="string")
+    house.ok("write", rid, "é" * 500_000)
+    house.raw.send(rpc(house.cik, *[("map", "alias", rid, f"long{n}") for n in range(8)]))
+    path = DATA + "?" + "&".join(f"long{n}" for n in range(8))
+    status, content, meanwhile = asked(house, "GET", path)
+    assert (status, content.count(b"%C3%A9"), meanwhile >= 5) == (200, 4_000_000, True)
+    more = [f"long{n}" for n in range(8, 20)]
+    house.raw.send(rpc(house.cik, *[("map", "alias", rid, name) for name in more]))
+    status, _, _ = asked(house, "GET", path + "&" + "&".join(more))
+    assert status == 400  # more bytes than an answer has
+    assert asked(house, "GET", path)[0] == 200
+
+
+def test_clashing_points_by_alias_are_told_in_turns(house):
+    house.raw.call(house.cik, "map", "alias", house.dataport(), "clashing")
+    times = [str(1_000_000 + n) for n in range(80_000)]
+    body = "&".join(f"{time}=1" for time in times).encode()
+    assert asked(house, "POST", f"{DATA}/clashing", body)[0] == 204
+    status, content, meanwhile = asked(house, "POST", f"{DATA}/clashing", body)
+    assert (status, meanwhile >= 5) == (409, True)
+    assert content == f"clashing={'%2C'.join(times)}".encode()
+
+
+def asked(house, method, path, body=b""):
+    """Status and body of an answer, and how many writes were answered while it was made."""
+    headers = {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+    request = http_request(method, path, body, headers)
+    place = (house.platform.host, house.platform.port)
+    with socket.create_connection(place, timeout=60) as long:
+        long.sendall(request)
+        meanwhile = 0
+        while not select.select([long], [], [], 0)[0]:
+            house.ok("write", house.beside, 1)
+            meanwhile += 1
+        return (*answer_of(long), meanwhile)
+
+
 # --- what comes without a key ----------------------------------------------
 
 
@@ -409,6 +448,39 @@ def test_a_request_causes_so_much_work():
         assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, True, False]
         assert o.write(cik, rid, 9) == (True, "ok")
         o.close()
+
+
+def test_long_values_are_more_work():
+    with LocalPlatform(settings=Settings(max_work=50)) as platform:
+        cik = platform.device().cik
+        o = onep.OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "string"})[1]
+        long = o.create(cik, "dataport", {"format": "string", "preprocess": [["value", rid]]})[1]
+        o.write(cik, rid, "x" * 10_000)
+        for value in ("x" * 10_000, "x" * 10_000, "x"):
+            o.write(cik, rid, value, defer=True)
+        assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, True, False]
+        refused = o.recordbatch(cik, long, [[n, "a"] for n in range(1, 10)])[1]
+        assert [time for time, _ in refused] == [3, 4, 5, 6, 7, 8, 9]
+        for _ in range(9):
+            o.create(cik, "dataport", {"format": "string", "subscribe": rid})
+        o.write(cik, rid, "y" * 2000, defer=True)
+        o.write(cik, rid, "y", defer=True)
+        assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, False]
+        o.close()
+
+
+def test_a_request_of_data_causes_so_much_work():
+    with LocalPlatform(settings=Settings(max_work=20)) as platform:
+        device = platform.device()
+        platform.dataport(device.cik, "a")
+        raw = Raw(platform)
+        headers = {"X-Exosite-CIK": device.cik, "Content-Type": FORM}
+        assert raw.send(b"1=1&5=5", DATA + "/a", headers=headers)[0] == 204
+        body = b"&".join(b"%d=1" % n for n in range(100, 150))
+        assert raw.send(body, DATA + "/a", headers=headers)[0] == 400
+        assert raw.send(b"a=7", DATA, headers=headers)[0] == 204
+        raw.http.close()
 
 
 def test_a_preprocess_has_so_many_operations(house):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Iterator
 from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Callable, Optional
@@ -27,7 +27,7 @@ from .http import (
 )
 from .platform import Platform
 from .store import Node
-from .turns import at_once
+from .turns import Pace, Steps, in_turns
 from .waits import LONGEST_TIMEOUT, while_connected
 
 _STACKS = ("onep:v1", "api:v1")
@@ -37,8 +37,7 @@ _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_799
 _AT_ONCE = 200  # values that one step takes
 _MANY = 5000  # pairs that one step puts in order
 _LONGEST_NAME = 1024
-
-Steps = Generator[None, None, Response]
+_PIECE = 8 * 1024  # characters that are quoted at once
 
 
 async def respond(request: Request, read: Read) -> Optional[Response]:
@@ -86,13 +85,14 @@ def _named(platform: Platform, client: Node, alias: str) -> Node | None:
     return node
 
 
-def _pairs(request: Request) -> Generator[None, None, list[tuple[str, str]]]:
+def _pairs(request: Request) -> Steps[list[tuple[str, str]]]:
     """``a=b&c=d`` in order, in steps; only the first ``=`` of a pair separates."""
     pairs: list[tuple[str, str]] = []
     text, most = request.text(), request.platform.settings.max_data_text
     longest = 3 * (most + _LONGEST_NAME)  # each byte may be written as %41
+    pace = Pace(_AT_ONCE)
     for part in _parts(text.strip("&")):
-        if len(pairs) % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
         name, equals, value = part.partition("=")
         if not equals:
@@ -120,15 +120,23 @@ def _decoded(text: str) -> str:
         raise Malformed("not UTF-8") from error
 
 
-def _asked(request: Request) -> list[str]:
-    """The aliases in the query, each once."""
-    parts = [part.partition("=")[0] for part in request.query_text.split("&")]
-    return list(dict.fromkeys(_decoded(part) for part in parts if part))
+def _asked(request: Request) -> Steps[list[str]]:
+    """The aliases in the query, each once; in steps."""
+    aliases, pace = {}, Pace(_MANY)
+    for part in _parts(request.query_text):
+        name = part.partition("=")[0]
+        if name:
+            aliases[_decoded(name)] = True
+        if pace.is_full():
+            yield
+    return list(aliases)
 
 
 def _fitting(
-    prepare: Callable[[Platform, Node, Any], flow.Input], platform: Platform, node: Node, value: str
+    prepare: Callable[[Platform, Node, Any], flow.Input], request: Request, node: Node, value: str
 ) -> flow.Input:
+    platform = request.platform
+    request.budget.work(flow.cost(node, value))
     if len(value.encode("utf-8")) > platform.settings.max_data_text:
         raise TooLarge(f"a value has at most {platform.settings.max_data_text} bytes")
     try:
@@ -140,51 +148,72 @@ def _fitting(
 # --- write, read, both -----------------------------------------------------
 
 
-def _write(request: Request) -> Steps:
+def _write(request: Request) -> Steps[Response]:
     client = _caller(request)
     yield from _store(request, client)
-    return _values(request, client)
+    return (yield from _values(request, client))
 
 
-def _store(request: Request, client: Node) -> Generator[None, None, None]:
+def _store(request: Request, client: Node) -> Steps[None]:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
-    platform = request.platform
     inputs = []
     pairs: dict[str, str] = {}
-    for place, (alias, value) in enumerate((yield from _pairs(request))):
+    pace = Pace(_MANY)
+    for alias, value in (yield from _pairs(request)):
         pairs[alias] = value
-        if place % _MANY == _MANY - 1:
+        if pace.is_full():
             yield
     request.names = list(pairs)
-    for place, (alias, value) in enumerate(pairs.items()):
+    pace = Pace(_AT_ONCE)
+    for alias, value in pairs.items():
         node = _written(request, client, alias, value)
         if node is not None:
-            inputs.append((node, _fitting(flow.prepared, platform, node, value)))
-        if place % _AT_ONCE == _AT_ONCE - 1:
+            inputs.append((node, _fitting(flow.prepared, request, node, value)))
+        if pace.is_full(1 if node is None else flow.cost(node)):
             yield
-    now = platform.now()
-    for place, (node, given) in enumerate(inputs):
-        yield from flow.feed(platform, node, given, now) or ()
-        if place % _AT_ONCE == _AT_ONCE - 1:
+    now = request.platform.now()
+    for node, given in inputs:
+        yield from flow.feed(request.platform, node, given, now, request.budget) or ()
+        if pace.is_full():
             yield
 
 
-def _values(request: Request, client: Node) -> Response:
-    """The newest values of the aliases asked for, in reverse order."""
-    found = []
-    for alias in reversed(_asked(request)):
+def _values(request: Request, client: Node) -> Steps[Response]:
+    """The newest values of the aliases asked for, in reverse order; in steps."""
+    found, pace = [], Pace(_AT_ONCE)
+    for alias in reversed((yield from _asked(request))):
         node = _named(request.platform, client, alias)
         newest = None if node is None else request.platform.series.newest(node.id)
         if newest is not None:
-            found.append(_pair(alias, newest.value))
+            found.append((yield from _told(request, alias, newest.value)))
+        if pace.is_full():
+            yield
     return plain("&".join(found), FORM) if found else nothing(204)
 
 
-def _pair(alias: str, value: object) -> str:
-    return f"{quote(alias, safe=_SAFE)}={quote(str(value), safe=_SAFE)}"
+def _told(request: Request, alias: str, value: str) -> Steps[str]:
+    """``alias=value`` as part of the answer, which has an end; in steps."""
+    request.budget.tell(1, len(alias) + len(value))
+    pair = yield from _pair(alias, value)
+    request.budget.tell(0, len(pair) - len(alias) - len(value))
+    return pair
 
 
-def _read(request: Request) -> Response | Awaitable[Response]:
+def _pair(alias: str, value: object) -> Steps[str]:
+    name = yield from _quoted(alias)
+    return f"{name}={(yield from _quoted(str(value)))}"
+
+
+def _quoted(text: str) -> Steps[str]:
+    parts = []
+    for first in range(0, len(text), _PIECE):
+        if first:
+            yield
+        parts.append(quote(text[first : first + _PIECE], safe=_SAFE))
+    return "".join(parts)
+
+
+def _read(request: Request) -> Steps[Response] | Awaitable[Response]:
     client = _caller(request)
     if "request-timeout" in request.headers:
         return _long_poll(request, client)
@@ -195,7 +224,7 @@ def _read(request: Request) -> Response | Awaitable[Response]:
 
 
 async def _long_poll(request: Request, client: Node) -> Response:
-    alias, timeout = _one_alias(request), _timeout(request.headers["request-timeout"])
+    alias, timeout = await _one_alias(request), _timeout(request.headers["request-timeout"])
     since = _since(request)
     found = await _next_point(request, client, alias, timeout, since)
     _caller(request)  # the key may have become invalid meanwhile
@@ -204,7 +233,7 @@ async def _long_poll(request: Request, client: Node) -> Response:
     if not found:
         return nothing(304)
     time, value = found
-    response = plain(_pair(alias, value), FORM)
+    response = plain(await in_turns(_pair(alias, value)), FORM)
     if _FIRST_DATE <= time <= _LAST_DATE:
         response.headers["Last-Modified"] = formatdate(time, usegmt=True)
     return response
@@ -244,8 +273,8 @@ async def _next_point(
     return [time, text]
 
 
-def _one_alias(request: Request) -> str:
-    aliases = _asked(request)
+async def _one_alias(request: Request) -> str:
+    aliases = await in_turns(_asked(request))
     if len(aliases) != 1:
         raise Malformed("a long poll asks for exactly one alias")
     return aliases[0]
@@ -276,24 +305,25 @@ def _since(request: Request) -> int | None:
 
 async def _wait_alias(request: Request) -> Response:
     """The earlier form of the long poll."""
-    client, alias = _caller(request), _one_alias(request)
-    timeout = _timeout(dict(at_once(_pairs(request))).get("timeout", ""))
+    client, alias = _caller(request), await _one_alias(request)
+    timeout = _timeout(dict(await in_turns(_pairs(request))).get("timeout", ""))
     found = await _next_point(request, client, alias, timeout, None)
     _caller(request)  # the key may have become invalid meanwhile
     if found:
-        return plain(_pair(alias, found[1]), FORM)
-    return plain(f"{quote(alias, safe=_SAFE)}=expire:{request.platform.now()}", FORM)
+        return plain(await in_turns(_pair(alias, found[1])), FORM)
+    return plain(f"{await in_turns(_quoted(alias))}=expire:{request.platform.now()}", FORM)
 
 
 # --- record ----------------------------------------------------------------
 
 
-def _record(request: Request) -> Steps:
+def _record(request: Request) -> Steps[Response]:
     client = _caller(request)
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
-    for place, (name, value) in enumerate((yield from _pairs(request))):
-        if place % _AT_ONCE == _AT_ONCE - 1:
+    pace = Pace(_AT_ONCE)
+    for name, value in (yield from _pairs(request)):
+        if pace.is_full():
             yield
         if name == "alias":
             current = blocks.setdefault(value, [])
@@ -304,15 +334,15 @@ def _record(request: Request) -> Steps:
     return (yield from _store_blocks(request, client, blocks))
 
 
-def _record_one(request: Request) -> Steps:
+def _record_one(request: Request) -> Steps[Response]:
     client = _caller(request)
     segments = request.segments
     assert segments is not None
-    pairs = yield from _pairs(request)
+    pace = Pace(_AT_ONCE)
     points = []
-    for name, value in pairs:
+    for name, value in (yield from _pairs(request)):
         points.append((_timestamp(name), value))
-        if len(points) % _AT_ONCE == 0:
+        if pace.is_full():
             yield
     return (yield from _store_blocks(request, client, {segments[3]: points}))
 
@@ -335,68 +365,80 @@ def _written(request: Request, client: Node, alias: str, value: str) -> Node | N
 
 def _store_blocks(
     request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
-) -> Steps:
+) -> Steps[Response]:
     """Store points at given times; those less than a second from another are told, not stored."""
-    platform = request.platform
     request.names = list(blocks)
     prepared = []
     for alias, points in blocks.items():
         node = _written(request, client, alias, points[0][1] if points else "")
         if node is not None:
-            inputs = yield from _all_recordable(platform, node, points)
+            inputs = yield from _all_recordable(request, node, points)
             prepared.append((alias, node, inputs))
     conflicts = []
     for alias, node, inputs in prepared:
-        refused = yield from _store_points(platform, node, inputs)
+        refused = yield from _store_points(request, node, inputs)
         if refused:
-            times = ",".join(f"{inputs[position][0]:.15g}" for position in refused)
-            conflicts.append(_pair(alias, times))
+            conflicts.append((yield from _conflict(request, alias, inputs, refused)))
     if not conflicts:
         return nothing(204)
     return Response("&".join(conflicts), 409, {"Content-Type": FORM})
 
 
+def _conflict(
+    request: Request, alias: str, inputs: list[tuple[float, flow.Input]], refused: set[int]
+) -> Steps[str]:
+    """The times of the points that were refused."""
+    times, pace = [], Pace(_MANY)
+    for position, (time, _) in enumerate(inputs):
+        if position in refused:
+            times.append(f"{time:.15g}")
+        if pace.is_full():
+            yield
+    return (yield from _told(request, alias, ",".join(times)))
+
+
 def _all_recordable(
-    platform: Platform, node: Node, points: list[tuple[float, str]]
-) -> Generator[None, None, list[tuple[float, flow.Input]]]:
-    inputs = []
+    request: Request, node: Node, points: list[tuple[float, str]]
+) -> Steps[list[tuple[float, flow.Input]]]:
+    inputs, pace = [], Pace(_AT_ONCE)
     for time, value in points:
-        inputs.append((time, _fitting(flow.recordable, platform, node, value)))
-        if len(inputs) % _AT_ONCE == 0:
+        inputs.append((time, _fitting(flow.recordable, request, node, value)))
+        if pace.is_full(flow.cost(node)):
             yield
     return inputs
 
 
 def _store_points(
-    platform: Platform, node: Node, inputs: list[tuple[float, flow.Input]]
-) -> Generator[None, None, list[int]]:
+    request: Request, node: Node, inputs: list[tuple[float, flow.Input]]
+) -> Steps[set[int]]:
     """Store the points that clash with none; the positions of the others."""
-    last_stays = platform.settings.replace_recorded
-    refused = yield from _clashing([time for time, _ in inputs], last_stays)
-    places = [position for position in range(len(inputs)) if position not in refused]
-    for first in range(0, len(places), _AT_ONCE):
-        some = places[first : first + _AT_ONCE]
-        points = [(int(inputs[position][0]), inputs[position][1]) for position in some]
-        occupied = yield from flow.record(platform, node, points, replace=False)
-        refused.update(some[place] for place in occupied)
+    platform = request.platform
+    refused = yield from _clashing(inputs, platform.settings.replace_recorded)
+    for first in range(0, len(inputs), _AT_ONCE):
+        last = min(first + _AT_ONCE, len(inputs))
+        places = [position for position in range(first, last) if position not in refused]
+        points = [(int(inputs[position][0]), inputs[position][1]) for position in places]
+        budget = request.budget
+        occupied = yield from flow.record(platform, node, points, replace=False, budget=budget)
+        refused.update(places[place] for place in occupied)
         yield
-    return sorted(refused)
+    return refused
 
 
-def _clashing(times: list[float], last_stays: bool) -> Generator[None, None, set[int]]:
+def _clashing(inputs: list[tuple[float, flow.Input]], last_stays: bool) -> Steps[set[int]]:
     """Positions of the points less than a second from one that came first and stays."""
     clashing: set[int] = set()
     staying: dict[int, float] = {}  # at most one in each second
-    positions = range(len(times))
+    positions, pace = range(len(inputs)), Pace(_AT_ONCE)
     for position in reversed(positions) if last_stays else positions:
-        time = times[position]
+        time = inputs[position][0]
         second = int(time)
         near = (staying.get(other) for other in (second - 1, second, second + 1))
         if any(other is not None and abs(time - other) < 1 for other in near):
             clashing.add(position)
         else:
             staying[second] = time
-        if position % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
     return clashing
 

@@ -40,6 +40,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 UNDELIVERED = "undelivered"
 _STEPS_AT_ONCE = 100
+_CHARACTERS = 256  # of a value that are stored in one step of work
 
 Steps = Generator[None, None, None]
 Positions = Generator[None, None, "list[int]"]
@@ -75,9 +76,15 @@ def _kept(platform: Platform, node: Node, value: Any) -> str:
     return values.keeper(format_of(node))(value, platform.settings.max_text)
 
 
-def cost(node: Node) -> int:
-    """Steps of work that a value of a resource takes."""
-    return 1 + len(node.description["preprocess"])
+def cost(node: Node, value: Any = None) -> int:
+    """Steps of work that a value of a resource takes, as it comes in."""
+    steps = 1 + len(node.description["preprocess"])
+    return steps + len(value) // _CHARACTERS if type(value) is str else steps
+
+
+def _length(given: Input) -> int:
+    """The same for what it has become beyond that: a preprocess may put in a long one."""
+    return len(given.text) // _CHARACTERS
 
 
 def feed(
@@ -114,7 +121,10 @@ def spread(
             if pace.is_full(cost(node)):
                 yield
             try:
-                passed_on = _take(platform, node, prepared(platform, node, value), time)
+                given = prepared(platform, node, value)
+                if budget is not None:
+                    budget.spend(_length(given))
+                passed_on = _take(platform, node, given, time)
             except Refused:
                 continue  # not good for this subscriber; the others still get it
             if passed_on is not None:
@@ -227,13 +237,15 @@ def record_many(
     if platform.settings.publish_recorded or node.description["preprocess"]:
         return (yield from _record_each(platform, node, entries, budget))
     keep, max_text = values.keeper(format_of(node)), platform.settings.max_text
-    kept, places, refused = [], [], []
+    kept, places, refused, size = [], [], [], 0
     for position, (time, raw) in enumerate(entries):
         try:
             kept.append((time, keep(raw, max_text)))
             places.append(position)
+            size += len(kept[-1][1])
         except Refused:
             refused.append(position)
+    budget.spend(size // _CHARACTERS)
     occupied = _record_texts(platform, node, kept, platform.settings.replace_recorded)
     return refused + [places[position] for position in occupied]
 
@@ -242,20 +254,19 @@ def _record_each(
     platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
 ) -> Positions:
     """Record one after the other: a preprocess may read what the one before left."""
-    refused, steps = [], 0
+    refused, pace = [], Pace(_STEPS_AT_ONCE)
     replace = platform.settings.replace_recorded
     for position, (time, raw) in enumerate(entries):
         try:
             budget.work(cost(node) - 1)
             given = recordable(platform, node, raw)
+            budget.spend(_length(given))
         except Refused:
             refused.append(position)
             continue
         if (yield from record(platform, node, [(time, given)], replace, budget)):
             refused.append(position)
-        steps += cost(node)
-        if steps > _STEPS_AT_ONCE:
-            steps = 0
+        if pace.is_full(cost(node)):
             yield
     return refused
 

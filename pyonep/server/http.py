@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
 from . import errors, jsontext
+from .budget import Budget
 from .pieces import decoded
 from .platform import Platform
 from .turns import at_once
@@ -168,6 +169,7 @@ class Request:
         # What HEAD is answered is what GET is; the server leaves the body out.
         self.method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         self.body = b""
+        self.budget = Budget(platform.settings)
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
         # Raises when the caller may not act any more; for work during which others run.

@@ -21,9 +21,10 @@ class Settings:
         max_points: Points in one ``record`` or ``recordbatch``, and values in one
             ``writegroup``.
         max_answer_points: Points that the answer to one request has.
-        max_answer_bytes: Bytes that the answer to one RPC request has, roughly.
-        max_work: Steps of work that one RPC request causes: a value that is taken or
-            passed on, an operation of a ``preprocess``, a point that is looked for.
+        max_answer_bytes: Bytes that the answer to one request has, roughly, but for content.
+        max_work: Steps of work that one request causes: a value that is taken or passed on,
+            each 256 characters of a long one, an operation of a ``preprocess``, a point
+            that is looked for.
         max_preprocess: Operations in one ``preprocess``.
         max_text: Characters in one value of format ``string``.
         max_depth: Clients one below the other.

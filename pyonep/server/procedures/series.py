@@ -12,6 +12,7 @@ from ..errors import BadArguments, Partly, Problem, Refused, invalid
 from ..jsontext import to_text
 from ..pieces import Encoded
 from ..store import Node, Point
+from ..turns import Pace
 from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
 
@@ -32,7 +33,7 @@ _HOP = 20_000
 def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
     """Write a value now."""
     node = _written(call, resource, value)
-    call.budget.work(flow.cost(node))
+    call.budget.work(flow.cost(node, value))
     given = flow.prepared(call.platform, node, value)
     return flow.feed(call.platform, node, given, call.platform.now(), call.budget)
 
@@ -45,19 +46,19 @@ def writegroup(call: Call, entries: Any) -> Any:
 
 
 def _write_group(call: Call, entries: list[Any]) -> Generator[None, None, None]:
-    inputs = []
-    for place, entry in enumerate(entries):
+    inputs, pace = [], Pace(_AT_ONCE)
+    for entry in entries:
         if not isinstance(entry, list) or len(entry) != 2:
             raise BadArguments("each entry must be [resource, value]")
         node = _written(call, entry[0], entry[1])
-        call.budget.work(flow.cost(node))
+        call.budget.work(flow.cost(node, entry[1]))
         inputs.append((node, flow.prepared(call.platform, node, entry[1])))
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
     now = call.platform.now()
-    for place, (node, given) in enumerate(inputs):
+    for node, given in inputs:
         yield from flow.feed(call.platform, node, given, now, call.budget) or ()
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
 
 
