@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -13,10 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pyonep.server import access, lifecycle, limits
 from pyonep.server.descriptions import LIMITS
-from pyonep.server.errors import Refused
+from pyonep.server.errors import Malformed, Refused
 from pyonep.server.platform import Platform
 from pyonep.server.settings import Settings
-from pyonep.server.store import ROOT, Store, series
+from pyonep.server.store import ROOT, Store, resources, series
 from pyonep.server.turns import at_once, step
 
 NOW = 1_700_000_000
@@ -422,3 +424,84 @@ def test_what_is_dropped_while_it_is_copied_gives_no_copy(core, top):
     while core.work(lifecycle.remove_some, core):
         pass
     assert rows(core, "SELECT count(*) FROM resources") == [(2,)]
+
+
+# --- what takes memory ---
+
+
+def grown(do):
+    """Bytes that are held in the end and were not before."""
+    tracemalloc.start()
+    try:
+        do()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("long", [{"meta": "é" * 20_000}, {"visibility": [[]] * 20_000}])
+def test_descriptions_in_memory_are_bounded_by_their_size(core, top, monkeypatch, long):
+    monkeypatch.setattr(resources, "_CACHED_BYTES", 4 * 1024 * 1024)
+    rids = [made(core, top, "dataport", **long).rid for _ in range(100)]
+    core.commit()
+    core.database.rollback()  # forgets what is cached
+    assert grown(lambda: [core.resources.by_rid(rid) for rid in rids]) < 6 * 1024 * 1024
+
+
+@pytest.mark.parametrize("how", ["written", "looked at"])
+def test_values_in_memory_are_bounded_by_their_size(core, top, monkeypatch, how):
+    monkeypatch.setattr(series, "_CACHED_CHARACTERS", 4 * 1024 * 1024)
+
+    def write():
+        for number in range(1, 41):
+            core.work(core.series.put, number, 1, f"{number}" + "e" * 1024 * 1024)
+            core.commit()
+
+    def look():
+        for number in range(1, 41):
+            assert core.series.count(number) == 1
+
+    if how == "looked at":
+        write()
+        core.database.rollback()
+    assert grown(write if how == "written" else look) < 8 * 1024 * 1024
+
+
+def test_a_description_has_a_limit(core, top):
+    core.settings = Settings(max_description=1000)
+    caller = core.authenticate({"cik": top.cik})
+    short, long = {"meta": "é" * 500}, {"meta": "é" * 1000}
+    rid = core.call(caller, "create", ["dataport", {"format": "string", **short}])
+    for too_long in (
+        long,
+        {"visibility": ["e"] * 500},
+        {"preprocess": [["add", "e" * 300]] * 3},
+    ):
+        with pytest.raises(Refused, match="at most 1000 characters"):
+            core.call(caller, "create", ["dataport", {"format": "string", **too_long}])
+        with pytest.raises(Refused, match="at most 1000 characters"):
+            core.call(caller, "update", [rid, too_long])
+    assert core.resources.by_rid(rid).description["meta"] == short["meta"]
+    with pytest.raises(Malformed, match="at most 1000 characters"):
+        core.work(core.add_dataport, top.cik, "alias", "float", "e" * 1000)
+
+
+def test_a_meta_of_64_kib_and_a_script_fit(core, top):
+    script = {"script": "é\n" * 32 * 1024}
+    made(core, top, "datarule", format="string", rule=script, meta='"' * 64 * 1024)
+
+
+def test_tags_have_limits(core, top):
+    core.settings = Settings(max_tag=10, max_tags=3)
+    caller = core.authenticate({"cik": top.cik})
+    port = made(core, top, "dataport")
+    for n in range(3):
+        core.call(caller, "tag", [port.rid, "add", f"{n}" * 10])
+    for word, reason in (("e" * 11, "at most 10 characters"), ("new", "at most 3 tags")):
+        with pytest.raises(Refused, match=reason):
+            core.call(caller, "tag", [port.rid, "add", word])
+    core.call(caller, "tag", [port.rid, "add", "0" * 10])  # it has it
+    core.call(caller, "tag", [port.rid, "remove", "0" * 10])
+    core.call(caller, "tag", [port.rid, "add", "new"])
+    assert len(core.resources.tags(port.id)) == 3

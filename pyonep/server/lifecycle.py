@@ -7,6 +7,7 @@ up, however much is below.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -38,6 +39,7 @@ def create(
         Refused: ``invalid``: the description does not fit, or a limit is reached.
     """
     description = complete(kind, given)
+    _check_size(platform, description)
     _check_preprocess(platform, description)
     _check_source(platform, owner, description)
     limits.check(platform, owner, {kind: 1})
@@ -70,6 +72,12 @@ def _check_depth(platform: Platform, owner: Node, node: Node | None) -> None:
         raise invalid(f"at most {most} clients may be one below the other")
 
 
+def _check_size(platform: Platform, description: Mapping[str, Any]) -> None:
+    most = platform.settings.max_description
+    if len(json.dumps(description, ensure_ascii=False)) > most:
+        raise invalid(f"a description has at most {most} characters as JSON")
+
+
 def _check_preprocess(platform: Platform, description: Mapping[str, Any]) -> None:
     most = platform.settings.max_preprocess
     if len(description.get("preprocess", ())) > most:
@@ -92,6 +100,7 @@ def update(platform: Platform, node: Node, given: Mapping[str, Any]) -> None:
         Refused: ``invalid``: the description does not fit, or a limit is below use.
     """
     description = merge(node.type, node.description, given)
+    _check_size(platform, description)
     if "preprocess" in given:
         _check_preprocess(platform, description)
     owner = platform.resources.by_id(node.owner or 0)

@@ -26,6 +26,9 @@ class Settings:
             each 256 characters of a long one, an operation of a ``preprocess``, a point
             that is looked for.
         max_preprocess: Operations in one ``preprocess``.
+        max_description: Characters of one description, with all its texts, as JSON.
+        max_tag: Characters in one tag.
+        max_tags: Tags of one resource.
         max_text: Characters in one value of format ``string``.
         max_depth: Clients one below the other.
         max_ranges: Ranges of serial numbers in one model.
@@ -60,6 +63,9 @@ class Settings:
     max_answer_bytes: int = 32 * 1024 * 1024
     max_work: int = 1_000_000
     max_preprocess: int = 100
+    max_description: int = 256 * 1024
+    max_tag: int = 1024
+    max_tags: int = 1000
     max_text: int = 1024 * 1024
     max_depth: int = 1000
     max_ranges: int = 1000

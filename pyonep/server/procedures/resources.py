@@ -129,9 +129,19 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
     if not word:
         raise invalid("a tag must be text with at least one character")
     if a_word(action, ("add", "remove")) == "add":
+        _check_tag(call, node, word)
         call.platform.resources.add_tag(node.id, word)
     else:
         call.platform.resources.remove_tag(node.id, word)
+
+
+def _check_tag(call: Call, node: Node, word: str) -> None:
+    settings, resources = call.platform.settings, call.platform.resources
+    if len(word) > settings.max_tag:
+        raise invalid(f"a tag has at most {settings.max_tag} characters")
+    is_full = resources.tag_count(node.id) >= settings.max_tags
+    if is_full and word not in resources.tags(node.id):
+        raise invalid(f"a resource has at most {settings.max_tags} tags")
 
 
 @procedure

@@ -14,6 +14,11 @@ from .database import Database
 from .schema import aliases, comments, ledger, resources, shares, tags, tallies
 
 _CACHED = 100_000
+# What is cached, in bytes as far as they can be told: a description is some of its text,
+# and more for each list and object in it.
+_CACHED_BYTES = 192 * 1024 * 1024
+_ENTRY, _VALUE, _OBJECT = 500, 64, 232
+_SHARED = 600  # characters of a description of which equal ones are shared
 
 ROOT = 1  # number of the client above all others, which has no owner
 UNFINISHED = 0  # owner of what is being built and is not in the tree yet
@@ -170,6 +175,7 @@ _ADD_TAG = upsert(tags).values(resource=bindparam("r"), tag=bindparam("tag"))
 _ADD_TAG = _ADD_TAG.on_conflict_do_nothing()
 _REMOVE_TAG = delete(tags).where(*_this_tag)
 _REMOVE_TAGS = delete(tags).where(tags.c.resource == bindparam("r"))
+_TAG_COUNT = select(func.count()).where(tags.c.resource == bindparam("r"))
 _TAGS = select(tags.c.tag).where(tags.c.resource == bindparam("r")).order_by(tags.c.tag)
 _has_tag = (tags.c.tag == bindparam("tag"), tags.c.resource == _r.id, _r.type == bindparam("k"))
 # At any depth below a client, then what is shared with it.
@@ -212,11 +218,24 @@ class Node:
     key_expires: Optional[float] = None
 
 
-@lru_cache(maxsize=4096)
-def _description(text: str) -> dict[str, Any]:
-    """A description; equal ones are shared, so nobody may change one."""
+def _parsed(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+_parsed_once = lru_cache(maxsize=4096)(_parsed)
+
+
+def _description(text: str) -> dict[str, Any]:
+    """A description; equal ones are shared while they are short, so nobody may change one."""
+    return _parsed_once(text) if len(text) <= _SHARED else _parsed(text)
+
+
+def _bytes(text: str) -> int:
+    """What a description takes in memory, roughly."""
+    values = text.count(",") + text.count("[")
+    wide = 4 if "\\u" in text else 1  # one such character makes all of its text wide
+    return len(text) * wide + values * _VALUE + text.count("{") * _OBJECT
 
 
 def _node(row: Any) -> Node:
@@ -226,7 +245,10 @@ def _node(row: Any) -> Node:
 
 
 class ResourceStore:
-    """Nodes are cached, and each change drops what it makes stale."""
+    """Nodes are cached, and each change drops what it makes stale.
+
+    When what was cached takes too much, all of it is forgotten.
+    """
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -235,6 +257,7 @@ class ResourceStore:
         self._ciks: dict[str, int] = {}
         self._aliases: dict[tuple[int, str], int] = {}
         self._subscribers: dict[str, list[int]] = {}
+        self._held = 0  # bytes of what was cached
         database.on_rollback.append(self.forget_cached)
         database.on_undo.append(self._undo)
 
@@ -247,12 +270,18 @@ class ResourceStore:
         """Read everything anew from now on."""
         for cache in (self._nodes, self._rids, self._ciks, self._aliases, self._subscribers):
             cache.clear()
+        self._held = 0
+
+    def _hold(self, size: int) -> None:
+        """Make room for something that is about to be cached."""
+        if self._held + size > _CACHED_BYTES or len(self._nodes) > _CACHED:
+            self.forget_cached()
+        self._held += size
 
     def _keep(self, row: Any) -> Node | None:
         if row is None:
             return None
-        if len(self._nodes) > _CACHED:
-            self.forget_cached()
+        self._hold(_ENTRY + _bytes(row[4]))
         node = _node(row)
         self._nodes[node.id] = node
         self._rids[node.rid] = node.id
@@ -385,6 +414,7 @@ class ResourceStore:
             if len(self._subscribers) > _CACHED:
                 self._subscribers.clear()
             known = [row[0] for row in self._db.all(_SUBSCRIBERS, rid=rid)]
+            self._hold(_ENTRY + _VALUE * len(known))
             self._subscribers[rid] = known
         return known
 
@@ -397,6 +427,7 @@ class ResourceStore:
             row = self._db.one(_ALIAS, c=client, name=alias)
             if row is None:
                 return None
+            self._hold(_ENTRY + 4 * len(alias))
             number = self._aliases[client, alias] = row[0]
             if len(self._aliases) > _CACHED:
                 self._aliases.clear()
@@ -466,6 +497,10 @@ class ResourceStore:
     def remove_tag(self, resource: int, tag: str) -> None:
         """Take a tag away."""
         self._db.change(_REMOVE_TAG, r=resource, tag=tag)
+
+    def tag_count(self, resource: int) -> int:
+        """How many tags a resource has."""
+        return int(self._db.one(_TAG_COUNT, r=resource)[0])
 
     def tags(self, resource: int) -> list[str]:
         """The tags of a resource."""

@@ -19,6 +19,7 @@ from .schema import points, series
 log: logging.Logger = logging.getLogger(__name__)
 
 _CACHED = 50_000
+_CACHED_CHARACTERS = 64 * 1024 * 1024  # of the newest values
 _CHUNK = 500
 # Points, and characters of their values, that are removed or copied at once.
 _FEW = 2000
@@ -98,6 +99,7 @@ class SeriesStore:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._summaries: dict[int, _Summary] = {}
+        self._held = 0  # characters of values that summaries got
         self._changed: set[int] = set()
         self._waiting: list[tuple[int, int, str]] = []
         # What the unit that wrote last did, so that it can be undone alone.
@@ -111,6 +113,7 @@ class SeriesStore:
 
     def _forget(self) -> None:
         self._summaries.clear()
+        self._held = 0
         self._changed.clear()
         self._waiting.clear()
         self._earlier = 0
@@ -123,8 +126,14 @@ class SeriesStore:
             known = self._summaries
             self._db.settle(_SET_STATS, [(s, known[s].count, known[s].size) for s in self._changed])
             self._changed.clear()
-        if len(self._summaries) > _CACHED:
-            self._summaries.clear()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """When summaries take too much, forget all but those that are still needed."""
+        if self._held > _CACHED_CHARACTERS or len(self._summaries) > _CACHED:
+            known, needed = self._summaries, self._changed.union(self._before)
+            self._summaries = {one: known[one] for one in needed if one in known}
+            self._held = 0
 
     def _write_points(self) -> None:
         if not self._waiting:
@@ -200,10 +209,12 @@ class SeriesStore:
         summary = self._summaries.get(resource)
         if summary is None:
             self._write_points()
+            self._make_room()
             stats = self._db.one(_STATS, s=resource) or (0, 0)
             newest = self._db.one(_NEWEST, s=resource) if stats[0] else None
             summary = _Summary(stats[0], stats[1], Point(*newest) if newest else None)
             self._summaries[resource] = summary
+            self._held += len(newest[1]) if newest else 0
         return summary
 
     # --- writing ---
@@ -222,6 +233,7 @@ class SeriesStore:
             summary.newest = Point(time, value)
         else:
             self._note_older(resource, summary, {time: value})
+        self._held += len(value)
         self._db.promise()
         self._waiting.append((resource, time, value))
         self._changed.add(resource)
@@ -287,6 +299,7 @@ class SeriesStore:
         last = max(entries)
         if summary.newest is None or last > summary.newest.time:
             summary.newest = Point(last, entries[last])
+            self._held += len(entries[last])
 
     def _note_older(self, resource: int, summary: _Summary, entries: dict[int, str]) -> None:
         """Account for points some of which may replace others."""
@@ -297,6 +310,7 @@ class SeriesStore:
         last = max(entries)
         if summary.newest is None or last >= summary.newest.time:
             summary.newest = Point(last, entries[last])
+            self._held += len(entries[last])
 
     def _known(self, resource: int, times: list[int]) -> dict[int, int]:
         """Which of these seconds have a point, and the length of its value."""
@@ -325,6 +339,7 @@ class SeriesStore:
         if summary.newest is not None and low <= summary.newest.time <= high:
             newest = self._db.one(_NEWEST, s=resource)
             summary.newest = Point(*newest) if newest else None
+            self._held += len(newest[1]) if newest else 0
         self._changed.add(resource)
         if summary.count < 0 or summary.size < 0 or (summary.newest is None) != (not summary.count):
             self._count_anew(resource, summary)
@@ -413,6 +428,7 @@ class SeriesStore:
             summary.count += count
             summary.size += size
             summary.newest = newest
+            self._held += len(newest.value)
             self._changed.add(target)
         return None if beyond is None else beyond.time
 
