@@ -11,17 +11,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote
 
 import requests.exceptions
 
 from . import credentials, onephttp, secretfile
 from .exceptions import OnePlatformException, ProvisionException, ProvisionTransportError
-from .provision import Provision, ProvisionResponse, transport_error
-from .redaction import scrubbed
+from .provision import Provision, ProvisionResponse, form, quoted, transport_error
+from .redaction import redact, scrubbed
 
 __all__ = ["DataInterface", "NewPoint", "RecordConflict"]
 
@@ -48,8 +49,9 @@ class RecordConflict(OnePlatformException):
         conflicts (dict): ``{alias: [timestamp, ...]}`` of the points not recorded.
     """
 
-    def __init__(self, conflicts: dict[str, list[float]]) -> None:
-        super().__init__(f"points less than a second apart: {conflicts}", code=409)
+    def __init__(self, conflicts: dict[str, list[float]], secrets: Sequence[str] = ()) -> None:
+        text = redact(f"points less than a second apart: {conflicts}", *secrets)
+        super().__init__(text, code=409)
         self.conflicts = conflicts
 
 
@@ -63,7 +65,8 @@ class DataInterface:
     - `ProvisionConnectionError`, `ProvisionTimeout`, `ProvisionTransportError`: the request
       or its answer was lost.
     - `OnePlatformException`: the platform refused; `code` is the HTTP status (400: a value
-      does not fit, 401: the CIK is not accepted, 413: a value is too long).
+      does not fit, 401: the CIK is not accepted, 413: a value is too long). Or its answer
+      makes no sense.
 
     Args:
         cik (str): The client's key.
@@ -149,7 +152,7 @@ class DataInterface:
         Args:
             values: ``{alias: value, ...}``.
         """
-        self._call("POST", "/alias", urlencode(dict(values)))
+        self._call("POST", "/alias", form(dict(values)))
 
     def read(self, *aliases: str) -> dict[str, str]:
         """Read the newest values. ``GET /onep:v1/stack/alias``.
@@ -166,7 +169,7 @@ class DataInterface:
             values: As `write`.
             aliases: As `read`.
         """
-        return _values(self._call("POST", f"/alias?{_names(aliases)}", urlencode(dict(values))))
+        return _values(self._call("POST", f"/alias?{_names(aliases)}", form(dict(values))))
 
     def record(self, points: Mapping[str, Sequence[Sequence[Any]]]) -> None:
         """Write points at given times. ``POST /onep:v1/stack/record``.
@@ -179,12 +182,13 @@ class DataInterface:
                 rest is recorded.
         """
         fields: list[tuple[str, Any]] = []
-        for alias, entries in points.items():
+        for alias, entries in dict(points).items():
             fields.append(("alias", alias))
             fields.extend((str(timestamp), value) for timestamp, value in entries)
-        response = self._call("POST", "/record", urlencode(fields), accept=(409,))
+        response = self._call("POST", "/record", form(fields), accept=(409,))
         if response.status == 409:
-            raise RecordConflict(response.understood("list of conflicts", lambda: _times(response)))
+            conflicts = response.understood("list of conflicts", lambda: _times(response))
+            raise RecordConflict(conflicts, (self._cik,))
 
     def wait(
         self, alias: str, timeout: int = 30_000, since: str | int | None = None
@@ -199,7 +203,12 @@ class DataInterface:
 
         Returns:
             The point; None when there is nothing new, or no such alias.
+
+        Raises:
+            ValueError: `timeout` is no such number.
         """
+        if not isinstance(timeout, (int, float)) or not 0 <= timeout < math.inf:
+            raise ValueError(f"timeout must be a number of milliseconds, not {timeout!r}")
         headers = {"Request-Timeout": str(timeout)}
         if since is not None:
             headers["If-Modified-Since"] = str(since)
@@ -255,12 +264,17 @@ class DataInterface:
 
 
 def _names(aliases: Sequence[str]) -> str:
-    return "&".join(quote(alias, safe="") for alias in aliases)
+    return "&".join(quoted(alias, safe="") for alias in aliases)
 
 
 def _values(response: ProvisionResponse) -> dict[str, str]:
-    """``{name: value}`` of a form, wherever they stand in it."""
-    pairs = (part.partition("=") for part in str(response.body).split("&") if part)
+    """``{name: value}`` of a form, wherever they stand in it.
+
+    Raises:
+        OnePlatformException: It is no form.
+    """
+    text = response.understood("form", lambda: response.content.decode("utf-8"))
+    pairs = (part.partition("=") for part in text.split("&") if part)
     return {unquote(name): unquote(value) for name, _, value in pairs}
 
 

@@ -48,7 +48,17 @@ __all__ = [
 
 
 class OneException(Exception):
-    """Base of every error of this library."""
+    """Base of every error of this library. Can be pickled, and sent to another process."""
+
+    def __reduce__(self) -> Any:
+        # By default the constructor would get `args`, the text that it has made.
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(cls: type[OneException], args: tuple[Any, ...]) -> OneException:
+    error = cls.__new__(cls)
+    error.args = args
+    return error
 
 
 class JsonRPCRequestException(OneException):

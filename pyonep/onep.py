@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
@@ -630,7 +631,8 @@ class OnepV1:
             ``[timestamp, value]``, timestamps in Unix seconds.
 
         Raises:
-            OnePlatformException: A page was answered with a status other than ok.
+            OnePlatformException: A page was answered with a status other than ok, is no list
+                of points, or does not go on where the last one ended.
             ValueError: `page` is less than 1.
         """
         if page < 1:
@@ -642,17 +644,25 @@ class OnepV1:
     ) -> Iterator[list[Any]]:
         # There is one point per second, so the next page begins a second further on.
         ahead, step = ("endtime", -1) if sort == "desc" else ("starttime", 1)
+        reached: float | None = None
         while True:
             given = {name: value for name, value in window.items() if value is not None}
             isok, points = self.read(auth, resource, {"sort": sort, "limit": page, **given})
+            secrets = secrets_of(auth)
             if not isok:
                 reason = getattr(points, "reason", "")
-                text = f"{points}: {redact(reason)}" if reason else str(points)
-                raise OnePlatformException(f"{redact(resource)} cannot be read: {text}")
-            yield from points
-            if not points:
+                text = f"{points}: {reason}" if reason else str(points)
+                text = f"{_named(resource)} cannot be read: {text}"
+                raise OnePlatformException(redact(text, *secrets))
+            if not points and isinstance(points, list):
                 return
-            window[ahead] = points[-1][0] + step
+            last = _last_time(points)
+            if last is None or (reached is not None and (last - reached) * step <= 0):
+                said = "is no list of points" if last is None else "does not go on in time"
+                text = f"{_named(resource)} cannot be read: the answer {said}"
+                raise OnePlatformException(redact(text, *secrets))
+            yield from points
+            reached, window[ahead] = last, last + step
 
     @accepts_old_forms()
     def record(
@@ -845,3 +855,19 @@ class OnepV1:
             defer: Keep the call for `send_deferred`.
         """
         return self._call("writegroup", auth, [entries], defer)
+
+
+def _named(resource: Any) -> str:
+    """A resource as an error names it."""
+    alias = resource.get("alias") if isinstance(resource, dict) else None
+    return str(resource) if alias is None else repr(alias)
+
+
+def _last_time(points: Any) -> float | None:
+    """The time of the last of ``[[timestamp, value], ...]``; None if it is something else."""
+    if not isinstance(points, list) or set(map(type, points)) != {list}:
+        return None
+    if set(map(len, points)) != {2} or not {type(point[0]) for point in points} <= {int, float}:
+        return None
+    last: float = points[-1][0]
+    return last if math.isfinite(last) else None

@@ -65,6 +65,8 @@ _NO_TLS = (
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
 )
+# What would end a header, or has no byte in one.
+_UNFIT = re.compile(r"[\r\n\0]|[^\x00-\xff]")
 _CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
 
 Body = Union[str, bytes, IO[bytes], None]
@@ -182,12 +184,17 @@ class NotConnected(requests.exceptions.ConnectionError):
     """The name was not resolved or the connection was refused."""
 
 
+class NotSendable(requests.exceptions.RequestException):
+    """A request that HTTP cannot carry."""
+
+
 class Redirected(requests.exceptions.RequestException):
     """The server said to ask somewhere else, where the request must not go."""
 
 
 _NOT_SENT = (
     NotConnected,
+    NotSendable,
     requests.exceptions.ConnectTimeout,
     requests.exceptions.SSLError,
     requests.exceptions.ProxyError,
@@ -581,7 +588,8 @@ class OneP_Request:
         deadline: Deadline,
         verify: bool,
     ) -> Any:
-        payload = body.encode("utf-8") if isinstance(body, str) else body
+        payload = _payload(body)
+        _check_headers(headers or {})
         if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
             self._log_request(method, path, payload, headers, deadline.step)
         channel = self._channel
@@ -601,7 +609,7 @@ class OneP_Request:
                     )
             except requests.exceptions.RequestException:
                 raise  # is an OSError, too
-            except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise _translated(error, deadline) from error
         return raw
 
@@ -773,10 +781,26 @@ class OneP_Request:
             name: MASK if name.lower() in _CREDENTIAL_HEADERS else value
             for name, value in merged.items()
         }
-        self._log.debug("%s %s%s headers: %s", method, self.base, redact(path), redact(shown))
+        # A path may name a key as well: that of a device that is looked up, for example.
+        secrets = [one for name, one in merged.items() if name.lower() in _CREDENTIAL_HEADERS]
+        where, what = redact(path, *secrets), redact(shown, *secrets)
+        self._log.debug("%s %s%s headers: %s", method, self.base, where, what)
 
 
 OnePHTTP = OneP_Request
+
+
+def _payload(body: Body) -> bytes | IO[bytes] | None:
+    try:
+        return body.encode("utf-8") if isinstance(body, str) else body
+    except UnicodeError:
+        raise NotSendable("half a character (a surrogate) cannot be sent") from None
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if _UNFIT.search(name) or (isinstance(value, str) and _UNFIT.search(value)):
+            raise NotSendable(f"{name!r} has a character that no header can have")
 
 
 def _end(total: float | None) -> float | None:

@@ -114,6 +114,9 @@ class ProvisionResponse(str):
         self._secrets = secrets
         return self
 
+    def __getnewargs__(self) -> tuple[Any, ...]:  # for pickle and copy
+        return self.body, self.response, self._secrets
+
     def __bool__(self) -> bool:
         return True
 
@@ -333,7 +336,7 @@ class Provision:
     def _form(
         self, path: str, key: str, *fields: tuple[str, str], **more: Any
     ) -> ProvisionResponse:
-        return self._send("POST", path, key, urlencode(fields), **more)
+        return self._send("POST", path, key, form(fields), **more)
 
     # --- vendors ---
 
@@ -422,7 +425,7 @@ class Provision:
     def model_remove(self, key: str, model: str) -> ProvisionResponse:
         """Remove a model and all under it. ``DELETE /provision/manage/model/<model>``."""
         fields = [("delete", "true"), ("model", model), ("confirm", "true")]
-        return self._send("DELETE", _path("manage", "model", model), key, urlencode(fields))
+        return self._send("DELETE", _path("manage", "model", model), key, form(fields))
 
     def model_update(
         self,
@@ -444,7 +447,7 @@ class Provision:
             historical: Whether they get its points.
         """
         fields = self._template(clonerid, aliases, comments, historical)
-        return self._send("PUT", _path("manage", "model", model), key, urlencode(fields))
+        return self._send("PUT", _path("manage", "model", model), key, form(fields))
 
     def model_share(self, key: str, model: str, vendor: str) -> ProvisionResponse:
         """Share a model with a vendor. ``POST /provision/manage/share/<model>/``."""
@@ -592,13 +595,17 @@ class Provision:
         Raises:
             ProvisionException: A page was answered with 400 or more, whatever
                 `raise_api_exceptions` says.
+            OnePlatformException: A page is no list, or the same one came again.
         """
         offset = 0
+        rows: list[list[str]] = []
         while True:
             response = self.serialnumber_list(key, model, offset, page, status)
             if not response.isok:
                 raise ProvisionException(response)
-            rows = response.rows()
+            before, rows = rows, response.rows()
+            if rows and rows == before:
+                raise OnePlatformException("the list does not go on: the same page came again")
             yield from rows
             if not rows:
                 return
@@ -652,7 +659,7 @@ class Provision:
             "list of ranges", lambda: json.loads(response.content or b"[]")
         )
         ranges: Any = found.get("ranges") if isinstance(found, dict) else found
-        return response.understood("list of ranges", lambda: list(ranges))
+        return response.understood("list of ranges", lambda: [dict(one) for one in ranges])
 
     def serialnumber_add_ranges(
         self, key: str, model: str, ranges: Sequence[dict[str, Any]]
@@ -940,7 +947,7 @@ def _path(*segments: str | None, **query: Any) -> str:
     None stands for nothing behind the last slash: a collection.
     """
     path = "/".join([PROVISION_BASE, *map(_segment, segments)])
-    return f"{path}?{urlencode(query)}" if query else path
+    return f"{path}?{form(query)}" if query else path
 
 
 def _segment(name: str | None) -> str:
@@ -950,7 +957,35 @@ def _segment(name: str | None) -> str:
         raise ProvisionTransportError("not sent: a name is empty, and so would name something else")
     if name in (".", ".."):
         return "%2E" * len(name)  # would be resolved on the way
-    return quote(name, safe=":")
+    return quoted(name, safe=":")
+
+
+def form(fields: Any) -> str:
+    """A form as it is sent, from ``{name: value}`` or ``[(name, value), ...]``.
+
+    Raises:
+        ProvisionTransportError: It holds text that has no bytes.
+    """
+    try:
+        return urlencode(fields)
+    except UnicodeError:
+        raise _no_text() from None
+
+
+def quoted(text: str, safe: str) -> str:
+    """Text as a part of a URL.
+
+    Raises:
+        ProvisionTransportError: It has no bytes.
+    """
+    try:
+        return quote(text, safe=safe)
+    except UnicodeError:
+        raise _no_text() from None
+
+
+def _no_text() -> ProvisionTransportError:
+    return ProvisionTransportError("not sent: half a character (a surrogate) cannot be sent")
 
 
 def _overridden(headers: dict[str, str], others: Mapping[str, str]) -> dict[str, str]:

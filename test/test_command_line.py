@@ -81,8 +81,7 @@ def test_an_alias_that_is_not_there(run, series):
     code, out, err = run("read", "humidity")
     assert (code, out) == (1, "")
     assert err == (
-        "pyonep: {'alias': 'humidity'} cannot be read: "
-        "invalid: no resource has the alias 'humidity'\n"
+        "pyonep: 'humidity' cannot be read: invalid: no resource has the alias 'humidity'\n"
     )
 
 
