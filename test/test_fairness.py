@@ -9,6 +9,8 @@ import json
 import logging
 import select
 import socket
+import sqlite3
+from contextlib import closing
 
 import pytest
 from conftest import Clock, Raw, fuzzed
@@ -337,9 +339,124 @@ def test_clashing_points_by_alias_are_told_in_turns(house):
     assert content == f"clashing={'%2C'.join(times)}".encode()
 
 
-def asked(house, method, path, body=b""):
+def managed(house, method, path, body=b"", type="text/csv"):
+    """Status and body of an answer to a vendor."""
+    headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": type}
+    status, _, content = house.raw.send(body, path, method, headers)
+    return status, content
+
+
+def listed(house, path, limit=1000):
+    """All rows of a list, page by page."""
+    rows = []
+    while True:
+        mark = "&" if "?" in path else "?"
+        status, content = managed(house, "GET", f"{path}{mark}offset={len(rows)}&limit={limit}")
+        if status == 204:
+            return rows
+        assert status == 200
+        page = content.decode().splitlines()
+        assert len(page) <= limit
+        rows += page
+
+
+def group_with(house, model, name, members):
+    house.model(model)
+    path = f"/provision/manage/group/{model}/"
+    assert managed(house, "POST", path, f"id={name}".encode(), FORM)[0] == 205
+    for first in range(0, len(members), 20_000):
+        body = "\r\n".join(members[first : first + 20_000]).encode()
+        assert managed(house, "POST", f"{path}{name}/", body)[0] == 205
+    return f"{path}{name}"
+
+
+def test_pages_of_a_large_group(house):
+    members = [f"{'sn' if n % 3 else 'content'},m{n:06d},0," for n in range(12_000)]
+    path = group_with(house, "paged", "large", members) + "/"
+    assert listed(house, path) == members
+    assert listed(house, f"{path}?type=sn") == [one for one in members if one.startswith("sn")]
+    assert managed(house, "DELETE", path, b"content,m000000\r\nsn,m011999")[0] == 205
+    del members[-1], members[0]
+    assert listed(house, path) == members
+    assert managed(house, "GET", f"{path}?offset=11990&limit=5")[1].split() == [
+        one.encode() for one in members[11_990:11_995]
+    ]
+    assert managed(house, "GET", f"{path}?offset={10**30}")[0] == 204
+    assert managed(house, "GET", path[:-1])[1] == b",11998\r\n"
+    assert managed(house, "GET", f"{path}?id=m000003")[1] == b"content,m000003,0,\r\n"
+
+
+def test_pages_of_long_rows_have_an_end_and_let_others_in(house):
+    meta = "m" * 60_000
+    members = [f"sn,m{n},0,{meta}" for n in range(600)]
+    house.model("long")
+    path = "/provision/manage/group/long/"
+    assert managed(house, "POST", path, b"id=g", FORM)[0] == 205
+    for first in range(0, 600, 100):
+        body = "\r\n".join(members[first : first + 100]).encode()
+        assert managed(house, "POST", path + "g/", body)[0] == 205
+    token = {"X-Exosite-Token": house.vendor.token}
+    status, content, meanwhile = asked(house, "GET", path + "g/?limit=400", headers=token)
+    assert (status, content.count(b"sn,"), meanwhile >= 5) == (200, 400, True)
+    assert managed(house, "GET", path + "g/?limit=1000")[0] == 400
+    assert [len(row) for row in listed(house, path + "g/", 250)] == [len(one) for one in members]
+
+
+def test_many_groups_that_hold_one(house):
+    house.model("held")
+    path = "/provision/manage/group/held/"
+    assert managed(house, "POST", "/provision/manage/model/held/", b"sn=s", FORM)[0] == 205
+    names = [f"g{n}" for n in range(600)]
+    for name in [*names, "top"]:
+        assert managed(house, "POST", path, f"id={name}".encode(), FORM)[0] == 205
+    for name in names:
+        assert managed(house, "POST", f"{path}{name}/", b"sn,s")[0] == 205
+        assert managed(house, "POST", f"{path}top/", f"group,{name}".encode())[0] == 205
+        assert managed(house, "POST", f"{path}{name}/", b"group,top")[0] == 205
+    assert listed(house, "/provision/manage/model/held/s?show=groups", 100) == names
+    assert listed(house, f"{path}top?show=groups", 7) == names
+    assert managed(house, "DELETE", f"{path}top")[0] == 205
+    assert managed(house, "GET", f"{path}g5/")[1] == b"sn,s,0,\r\n"
+    assert managed(house, "POST", path, b"id=top", FORM)[0] == 205
+    assert listed(house, f"{path}top?show=groups") == listed(house, f"{path}top/") == []
+
+
+def test_what_was_under_a_model_goes_bit_by_bit(tmp_path):
+    """A model of the same name may be there meanwhile; a restart goes on."""
+    with LocalPlatform(str(tmp_path / "file")) as platform:
+        house = House(platform, points=0)
+        sns = [f"s{n}" for n in range(3000)]
+        path = group_with(house, "gone", "g", [f"sn,{sn}" for sn in sns])[: -len("/g")]
+        serials = "/provision/manage/model/gone"
+        assert managed(house, "POST", serials + "/", "\r\n".join(sns).encode())[0] == 205
+        content = "/provision/manage/content/gone/"
+        for n in range(50):
+            assert managed(house, "POST", content, f"id=c{n}".encode(), FORM)[0] == 205
+        assert managed(house, "DELETE", serials)[0] == 205
+        assert managed(house, "GET", serials + "/")[0] == 404
+        house.model("gone")
+        new = b"s1\r\ns2"
+        assert managed(house, "POST", serials + "/", new)[0] == 205
+        assert managed(house, "GET", path)[0] == managed(house, "GET", content)[0] == 204
+        house.raw.http.close()
+        assert platform.run(lambda inner: inner.fleet.removal()) is not None
+    with LocalPlatform(str(tmp_path / "file")) as platform:
+        house.platform, house.raw = platform, Raw(platform)
+        while platform.run(lambda inner: inner.fleet.removal()) is not None:
+            house.ok("write", house.beside, 1)
+        assert managed(house, "GET", serials + "/")[1].split() == [b"s1,,", b"s2,,"]
+        house.raw.http.close()
+    with closing(sqlite3.connect(tmp_path / "file")) as file:
+        counts = [
+            file.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("serials", "members", "contents", "groups")
+        ]
+    assert counts == [2, 0, 0, 0]
+
+
+def asked(house, method, path, body=b"", headers=None):
     """Status and body of an answer, and how many writes were answered while it was made."""
-    headers = {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
+    headers = headers or {"X-Exosite-CIK": house.cik, "Content-Type": FORM}
     request = http_request(method, path, body, headers)
     place = (house.platform.host, house.platform.port)
     with socket.create_connection(place, timeout=60) as long:

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from . import access, keys, lifecycle
 from .descriptions import is_key
 from .errors import Conflict, Forbidden, Malformed, NotFound, Refused, Unusable
-from .store import ROOT, Model, Node, Range, Serial, Vendor
+from .store import MODEL, ROOT, Model, Node, Range, Serial, Vendor
+from .turns import Steps
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 UNUSED, ORPHAN = "", "orphan"
 OPTIONS = ("noaliases", "nocomments", "nohistorical")
 LONGEST_META = 64 * 1024
+_CONTENTS = 20  # entries that one step removes
+_HOP = 5000  # members that one step counts
 _AT_ONCE, _LOOKED_AT = 500, 5000  # serial numbers that one step adds, or only looks at
 
 _VENDOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -190,10 +193,30 @@ def _source(platform: Platform, vendor: Vendor, kind: str, value: str) -> Node:
 
 def remove_model(platform: Platform, model: Model) -> None:
     """Remove a model with its serial numbers, groups, shares and content."""
-    for content in platform.content.all(model.id):
-        platform.content.remove(content)
     platform.fleet.remove_model(model)
     platform.remove_dropped()
+
+
+def remove_group(platform: Platform, model: Model, name: str, number: int) -> Steps[None]:
+    """Remove a group from all that hold it, and its members; in steps."""
+    while platform.fleet.remove_memberships(model.id, "group", name):
+        yield
+    platform.fleet.remove_group(number)
+    platform.remove_dropped()
+
+
+def remove_some(platform: Platform) -> bool:
+    """Remove a bit of models and groups that were removed; whether there was anything."""
+    removal = platform.fleet.removal()
+    if removal is None:
+        return False
+    _, kind, number = removal
+    contents = platform.content.after(number, 0, _CONTENTS) if kind == MODEL else []
+    for content in contents:
+        platform.content.remove(content)
+    if not contents:
+        platform.fleet.remove_some(*removal)
+    return True
 
 
 # --- serial numbers --------------------------------------------------------
@@ -452,17 +475,30 @@ def any_overlap(ranges: Sequence[Range]) -> bool:
 # --- groups ----------------------------------------------------------------
 
 
-def holders(
-    platform: Platform, model: Model, type: str, member: str
-) -> Generator[None, None, set[int]]:
+def count_members(platform: Platform, group: int) -> Steps[int]:
+    """How many members of a group have not expired; in steps."""
+    now, count, after = platform.clock(), 0, 0
+    while True:
+        place = platform.fleet.skip_members(group, now, "", after, _HOP)
+        if place is None:
+            return count + platform.fleet.count_members(group, now, after)
+        count, after = count + _HOP, place
+        yield
+
+
+def holders(platform: Platform, model: Model, type: str, member: str) -> Steps[set[int]]:
     """All groups that hold something, directly or through groups they hold; in steps."""
     now, found = platform.clock(), set()
-    queue = [(type, member)]
+    queue = [(type, member, 0)]
     while queue:
-        for number, group in platform.fleet.groups_with(model.id, *queue.pop(), now):
+        type, member, after = queue.pop()
+        some = platform.fleet.groups_with(model.id, type, member, now, after, _AT_ONCE)
+        for number, group in some:
             if number not in found:
                 found.add(number)
-                queue.append(("group", group))
+                queue.append(("group", group, 0))
+        if len(some) == _AT_ONCE:
+            queue.append((type, member, some[-1][0]))
         if queue:
             yield
     return found

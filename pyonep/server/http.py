@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from functools import cached_property
 from types import GeneratorType
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import Response, StreamingResponse
@@ -17,7 +17,7 @@ from . import errors, jsontext
 from .budget import Budget
 from .pieces import decoded
 from .platform import Platform
-from .turns import at_once
+from .turns import Pace, Steps, at_once
 from .waits import Hangup
 
 TEXT = "text/plain; charset=utf-8"
@@ -56,9 +56,11 @@ _LONGEST_DETAIL = 300
 _LONG_FORM, _MANY_FIELDS = 256 * 1024, 1000
 _PIECE = 8 * 1024  # characters of a form, and rows of CSV, that one step reads
 _ROWS = 500
+_ROWS_AT_ONCE = 20  # that are read at once, each of which may be long
+_HOP = 5000  # that are passed over in one step
+EVERYTHING = 2**62  # as the limit of a list
 
 T = TypeVar("T")
-Steps = Generator[None, None, T]
 BEYOND = 10**18  # fits in 64 bits, also where something is added to it
 
 
@@ -241,6 +243,7 @@ class Request:
         lines = _Lines(self.text())
         reader = csv.reader(lines, strict=True)
         found: list[T] = []
+        pace = Pace(_ROWS)
         while True:
             line, lines.since = reader.line_num + 1, 0
             try:
@@ -251,7 +254,7 @@ class Request:
                 raise errors.Malformed(f"line {line}: {error}") from error
             if row:
                 found.append(work(line, row))
-            if line % _ROWS == 0:
+            if pace.is_full():
                 yield
 
     def json_steps(self) -> Steps[Any]:
@@ -340,6 +343,65 @@ def listed(rows: Sequence[Sequence[object]]) -> Response:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return plain(text.getvalue(), CSV)
+
+
+class Rows:
+    """A list that is made row by row; it counts as part of the answer, which has an end."""
+
+    def __init__(self, request: Request) -> None:
+        self._budget = request.budget
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text, lineterminator="\r\n")
+
+    def add(self, row: Sequence[object]) -> None:
+        """Add a row.
+
+        Raises:
+            Refused: The answer would be too long.
+        """
+        before = self._text.tell()
+        self._writer.writerow(row)
+        self._budget.tell(1, self._text.tell() - before)
+
+    def response(self) -> Response:
+        """200 with CSV, or 204 when there is nothing."""
+        text = self._text.getvalue()
+        return plain(text, CSV) if text else nothing(204)
+
+
+class Listing(NamedTuple):
+    """Something to list, in an order in which each has a number.
+
+    ``read(after, most)`` gives rows after a number, each behind its own;
+    ``skip(after, many)`` gives the number of the one so many further on, or None.
+    """
+
+    read: Callable[[int, int], Sequence[Sequence[Any]]]
+    skip: Callable[[int, int], Optional[int]]
+
+
+def paged(
+    request: Request, listing: Listing, offset: int, limit: int, after: int = 0
+) -> Steps[Response]:
+    """A part of a list, in steps; what is before it is passed over."""
+    while offset > 0:
+        place = listing.skip(after, min(offset, _HOP))
+        if place is None:
+            return nothing(204)
+        after, offset = place, offset - _HOP
+        yield
+    rows, pace = Rows(request), Pace(_ROWS)
+    while limit > 0:
+        some = listing.read(after, min(limit, _ROWS_AT_ONCE))
+        for place, *row in some:
+            after = place
+            rows.add(row)
+            if pace.is_full():
+                yield
+        if len(some) < min(limit, _ROWS_AT_ONCE):
+            break
+        limit -= len(some)
+    return rows.response()
 
 
 def problem(status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from . import access, dataports, keys, lifecycle, procedures
+from . import access, dataports, fleet, keys, lifecycle, procedures
 from .access import Call, Caller
 from .budget import Budget
 from .dataports import Dataport
@@ -438,7 +438,7 @@ class Platform:
         self.commit_unless_asked()
 
     def _removed_some(self) -> bool:
-        return lifecycle.remove_some(self) or self.content.remove_some()
+        return lifecycle.remove_some(self) or fleet.remove_some(self) or self.content.remove_some()
 
     # --- life ---
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from starlette.requests import ClientDisconnect
@@ -13,18 +15,21 @@ from . import access, fleet
 from .errors import Conflict, Forbidden, Malformed, NotFound, TooLarge, Unauthorized, Unsupported
 from .http import (
     CSV,
+    EVERYTHING,
     FORM,
     JSON,
     Form,
+    Listing,
     Read,
     Request,
-    Steps,
+    Rows,
     answered,
     done,
     listed,
     most_bytes,
     not_allowed,
     nothing,
+    paged,
     plain,
     problem,
     ranged,
@@ -32,6 +37,7 @@ from .http import (
 )
 from .platform import Platform
 from .store import PIECE, Content, Member, Model, Node, Range, Serial, Vendor
+from .turns import Pace, Steps
 
 FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
 JSON_TYPES = ("application/javascript", "application/json")
@@ -51,6 +57,7 @@ class Management(NamedTuple):
 
 
 _AT_ONCE = 50  # rows that one step changes
+_CONTENTS = 20  # entries that one step looks at
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -228,7 +235,7 @@ def _download(request: Request, client: Node) -> Steps[Response]:
         raise Forbidden("the caller is no device of this model")
     if not name:
         usable = yield from _usable(platform, model, mine[0].sn)
-        return listed([[c.name] for c in usable])
+        return (yield from _names(request, usable))
     content = _content(platform, model, name)
     yield from _authorise(platform, model, mine[0].sn, content)
     if wants_info:
@@ -349,7 +356,7 @@ def _remove_model(request: Request, caller: Management, name: str) -> Response:
 # --- serial numbers of a model ---------------------------------------------
 
 
-def _serials(request: Request, caller: Management, name: str) -> Response:
+def _serials(request: Request, caller: Management, name: str) -> Answer:
     query, platform = request.query, request.platform
     show, (offset, limit) = query.get("show"), request.page()
     if show not in ("", "ranges"):
@@ -357,18 +364,40 @@ def _serials(request: Request, caller: Management, name: str) -> Response:
     model = _model(request, caller, name)
     if show == "ranges":
         return _show_ranges(platform, model)
-    shared = query.get("shared")
+    shared, after = query.get("shared"), -1
     if caller.is_guest:
-        page = platform.fleet.page_of(model.id, caller.vendor.id, offset, limit)
+        listing = _enabled_by(request, caller, model, caller.vendor)
     elif shared:
         other = platform.fleet.vendor(shared)
-        page = platform.fleet.page_of(model.id, other.id, offset, limit) if other else []
+        if other is None:
+            return nothing(204)
+        listing = _enabled_by(request, caller, model, other)
     else:
-        page = platform.fleet.page(model.id, offset, limit)
-    rows = [_serial_row(platform, caller, serial) for serial in page]
-    if query.is_true("status"):
-        return listed(rows)
-    return listed([[sn, rid, extra] for sn, _, rid, extra in rows])
+        start = platform.fleet.start(model.id, offset)
+        if start is None:
+            return nothing(204)
+        after, offset = start
+        listing = Listing(
+            lambda after, most: _rows(request, caller, platform.fleet.page(model.id, after, most)),
+            partial(platform.fleet.skip, model.id),
+        )
+    return paged(request, listing, offset, limit, after)
+
+
+def _enabled_by(request: Request, caller: Management, model: Model, vendor: Vendor) -> Listing:
+    """The serial numbers of a model that a vendor enabled."""
+    store = request.platform.fleet
+    return Listing(
+        lambda after, most: _rows(request, caller, store.page_of(model.id, vendor.id, after, most)),
+        partial(store.skip_of, model.id, vendor.id),
+    )
+
+
+def _rows(request: Request, caller: Management, serials: list[Serial]) -> list[list[Any]]:
+    rows = [[one.place, *_serial_row(request.platform, caller, one)] for one in serials]
+    if request.query.is_true("status"):
+        return rows
+    return [[place, sn, rid, extra] for place, sn, _, rid, extra in rows]
 
 
 def _serial_row(platform: Platform, caller: Management, serial: Serial) -> list[str]:
@@ -408,10 +437,11 @@ def _change_serials(request: Request, caller: Management, name: str) -> Steps[Re
 
 def _each(given: Sequence[S], work: Callable[[S], T]) -> Steps[list[T]]:
     """Do something with each, in steps."""
+    pace = Pace(_AT_ONCE)
     results = []
     for one in given:
         results.append(work(one))
-        if len(results) % _AT_ONCE == 0:
+        if pace.is_full():
             yield
     return results
 
@@ -500,7 +530,7 @@ def _visible(request: Request, caller: Management, model: Model, sn: str) -> Ser
     return serial
 
 
-def _serial(request: Request, caller: Management, name: str, sn: str) -> Response:
+def _serial(request: Request, caller: Management, name: str, sn: str) -> Answer:
     show = request.query.get("show")
     if show not in ("", "groups", "log"):
         raise Malformed("show must be groups or log")
@@ -513,7 +543,8 @@ def _serial(request: Request, caller: Management, name: str, sn: str) -> Respons
     if caller.is_guest and serial.enabled_by is None:
         raise NotFound("no such serial number")
     if show == "log":
-        return listed(platform.fleet.log(serial.id))
+        log = Listing(partial(platform.fleet.log, serial.id), lambda after, many: None)
+        return paged(request, log, 0, EVERYTHING)
     row = _serial_row(platform, caller, serial)[1:]
     if row[0] == fleet.UNUSED:
         return nothing(204)
@@ -569,17 +600,21 @@ def _content(platform: Platform, model: Model, name: str) -> Content:
     return content
 
 
-def _usable(platform: Platform, model: Model, sn: str) -> Steps[list[Content]]:
-    """Content that a serial number may use."""
+def _usable(platform: Platform, model: Model, sn: str) -> Steps[list[str]]:
+    """Names of the content that a serial number may use."""
     mine = yield from fleet.holders(platform, model, "sn", sn)
     found = []
-    for content in platform.content.all(model.id):
-        if content.protected:
-            its = yield from fleet.holders(platform, model, "content", content.name)
-            yield
-            if not mine & its:
-                continue
-        found.append(content)
+    after = 0
+    while some := platform.content.after(model.id, after, _CONTENTS):
+        for content in some:
+            if content.protected:
+                its = yield from fleet.holders(platform, model, "content", content.name)
+                yield
+                if not mine & its:
+                    continue
+            found.append(content.name)
+        after = some[-1].id
+        yield
     return found
 
 
@@ -608,8 +643,22 @@ def _contents(request: Request, caller: Management, name: str) -> Steps[Response
     if sn:
         _known_serial(request, model, sn)
         usable = yield from _usable(request.platform, model, sn)
-        return listed([[content.name] for content in usable])
-    return listed([[content.name] for content in request.platform.content.all(model.id)])
+        return (yield from _names(request, usable))
+    store = request.platform.content
+    listing = Listing(
+        lambda after, most: [(one.id, one.name) for one in store.after(model.id, after, most)],
+        lambda after, many: None,
+    )
+    return (yield from paged(request, listing, 0, EVERYTHING))
+
+
+def _names(request: Request, names: list[str]) -> Steps[Response]:
+    rows, pace = Rows(request), Pace(_AT_ONCE)
+    for name in names:
+        rows.add([name])
+        if pace.is_full():
+            yield
+    return rows.response()
 
 
 def _known_serial(request: Request, model: Model, sn: str) -> None:
@@ -617,7 +666,7 @@ def _known_serial(request: Request, model: Model, sn: str) -> None:
         raise Malformed("no such serial number")
 
 
-def _change_contents(request: Request, caller: Management, name: str) -> Response:
+def _change_contents(request: Request, caller: Management, name: str) -> Answer:
     form = _form(request)
     identifier = fleet.name(form.need("id"), "id")
     if form.is_true("delete"):
@@ -641,7 +690,7 @@ def _show_content(
     platform = request.platform
     if query.get("show") == "groups":
         content = _content(platform, model, identifier)
-        return _groups_with(request, model, "content", content.name, page)
+        return (yield from _groups_with(request, model, "content", content.name, page))
     if sn:
         _known_serial(request, model, sn)
     content = _content(platform, model, identifier)
@@ -667,6 +716,8 @@ def _blob(request: Request, content: Content) -> Response:
                     piece = platform.content.piece(blob, number)
                     yield piece[start : start + last - position + 1]
                     position = (number + 1) * PIECE
+                    # Who reads as fast as we send would never let others run.
+                    await asyncio.sleep(0)
         finally:
             platform.remove_dropped()  # it may have been replaced meanwhile
 
@@ -726,11 +777,14 @@ async def _receive(request: Request, blob: int) -> int:
             return size
 
 
-def _remove_content(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _remove_content(
+    request: Request, caller: Management, name: str, identifier: str
+) -> Steps[Response]:
     model = _model(request, caller, name)
     content = _content(request.platform, model, identifier)
+    while request.platform.fleet.remove_memberships(model.id, "content", identifier):
+        yield
     request.platform.content.remove(content)
-    request.platform.fleet.remove_memberships(model.id, "content", identifier)
     request.platform.remove_dropped()
     return done()
 
@@ -740,10 +794,10 @@ def _remove_content(request: Request, caller: Management, name: str, identifier:
 
 def _groups_with(
     request: Request, model: Model, type: str, member: str, page: tuple[int, int]
-) -> Response:
-    platform = request.platform
-    found = platform.fleet.groups_with(model.id, type, member, platform.clock(), *page)
-    return listed([[group] for _, group in found])
+) -> Steps[Response]:
+    store, what = request.platform.fleet, (model.id, type, member, request.platform.clock())
+    listing = Listing(partial(store.groups_with, *what), partial(store.skip_groups_with, *what))
+    return paged(request, listing, *page)
 
 
 def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
@@ -753,12 +807,14 @@ def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
     return group
 
 
-def _groups(request: Request, caller: Management, name: str) -> Response:
-    page = request.page()
-    return listed(request.platform.fleet.groups(_model(request, caller, name).id, *page))
+def _groups(request: Request, caller: Management, name: str) -> Steps[Response]:
+    page, store = request.page(), request.platform.fleet
+    model = _model(request, caller, name)
+    listing = Listing(partial(store.groups, model.id), partial(store.skip_groups, model.id))
+    return paged(request, listing, *page)
 
 
-def _change_groups(request: Request, caller: Management, name: str) -> Response:
+def _change_groups(request: Request, caller: Management, name: str) -> Answer:
     form = _form(request)
     identifier = fleet.name(form.need("id"), "id")
     if form.is_true("delete"):
@@ -771,33 +827,39 @@ def _change_groups(request: Request, caller: Management, name: str) -> Response:
     return done()
 
 
-def _group(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _group(request: Request, caller: Management, name: str, identifier: str) -> Steps[Response]:
     page, show = request.page(), request.query.get("show")
     model = _model(request, caller, name)
     number, meta = _group_of(request, model, identifier)
     if show == "groups":
-        return _groups_with(request, model, "group", identifier, page)
-    platform = request.platform
-    return listed([[meta, platform.fleet.count_members(number, platform.clock())]])
+        return (yield from _groups_with(request, model, "group", identifier, page))
+    count = yield from fleet.count_members(request.platform, number)
+    return listed([[meta, count]])
 
 
-def _remove_group(request: Request, caller: Management, name: str, identifier: str) -> Response:
+def _remove_group(
+    request: Request, caller: Management, name: str, identifier: str
+) -> Steps[Response]:
     model = _model(request, caller, name)
     number, _ = _group_of(request, model, identifier)
-    request.platform.fleet.remove_group(model.id, identifier, number)
+    yield from fleet.remove_group(request.platform, model, identifier, number)
     return done()
 
 
-def _members(request: Request, caller: Management, name: str, identifier: str) -> Response:
-    query, (offset, limit) = request.query, request.page()
+def _members(request: Request, caller: Management, name: str, identifier: str) -> Answer:
+    query, page = request.query, request.page()
     type, member = query.get("type"), query.get("id")
     if type and type not in MEMBER_TYPES:
         raise Malformed(f"type must be one of {', '.join(MEMBER_TYPES)}")
     number, _ = _group_of(request, _model(request, caller, name), identifier)
+    store, now = request.platform.fleet, request.platform.clock()
     if member:
-        offset, limit = 0, len(MEMBER_TYPES)
-    platform = request.platform
-    return listed(platform.fleet.members(number, platform.clock(), type, member, offset, limit))
+        types = [type] if type else MEMBER_TYPES
+        found = (store.member(number, now, one, member) for one in types)
+        return listed([one for one in found if one is not None])
+    what = (number, now, type)
+    listing = Listing(partial(store.members, *what), partial(store.skip_members, *what))
+    return paged(request, listing, *page)
 
 
 def _change_members(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .content import PIECE, Content, ContentStore
 from .database import Database, StoreError, StoreInUse
-from .fleet import FleetStore, Member, Model, Range, Serial, Vendor
+from .fleet import MODEL, FleetStore, Member, Model, Range, Serial, Vendor
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import EARLIEST, Point, SeriesStore
@@ -12,6 +12,7 @@ from .timers import TimerStore
 
 __all__ = [
     "EARLIEST",
+    "MODEL",
     "PIECE",
     "ROOT",
     "UNFINISHED",

@@ -35,7 +35,11 @@ _CONTENT = select(
     _c.id, _c.model, _c.name, _c.meta, _c.protected, _c.type, _c.size, _c.updated, _c.blob
 )
 _ONE = _CONTENT.where(_c.model == bindparam("m"), _c.name == bindparam("name"))
-_ALL = _CONTENT.where(_c.model == bindparam("m")).order_by(_c.id)
+_AFTER = (
+    _CONTENT.where(_c.model == bindparam("m"), _c.id > bindparam("after"))
+    .order_by(_c.id)
+    .limit(bindparam("n"))
+)
 _ADD = insert(contents).values(
     model=bindparam("m"),
     name=bindparam("name"),
@@ -80,9 +84,9 @@ class ContentStore:
         row = self._db.one(_ONE, m=model, name=name)
         return Content(*row) if row else None
 
-    def all(self, model: int) -> list[Content]:
-        """All entries of a model."""
-        return [Content(*row) for row in self._db.all(_ALL, m=model)]
+    def after(self, model: int, number: int, limit: int) -> list[Content]:
+        """Entries of a model after another one."""
+        return [Content(*row) for row in self._db.all(_AFTER, m=model, after=number, n=limit)]
 
     def add(self, model: int, name: str, meta: str, protected: bool, now: int) -> None:
         """Add an entry without a blob."""

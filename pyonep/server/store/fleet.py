@@ -17,6 +17,7 @@ from .schema import (
     model_shares,
     models,
     ranges,
+    removals,
     serials,
     shelves,
     vendor_tokens,
@@ -24,6 +25,8 @@ from .schema import (
 )
 
 SHELF = 1000
+MODEL, GROUP = "model", "group"  # what is removed bit by bit
+_FEW = 200  # rows that are removed at once
 
 _v, _t, _m, _s, _g, _e = (
     vendors.c,
@@ -174,17 +177,36 @@ _SET_EXTRA = (
     .values(extra=bindparam("new_extra"), from_range=0)
 )
 _REMOVE_SERIAL = delete(serials).where(_s.id == bindparam("id"))
-_REMOVE_SERIALS = delete(serials).where(_s.model == bindparam("m"))
+_first_serials = (
+    select(_s.id).where(_s.model == bindparam("m")).order_by(_s.place).limit(_FEW).scalar_subquery()
+)
+_REMOVE_SERIALS = delete(serials).where(_s.id.in_(_first_serials))
 _PAGE = (
-    _SERIAL.where(_s.model == bindparam("m"), _s.place >= bindparam("from"))
+    _SERIAL.where(_s.model == bindparam("m"), _s.place > bindparam("after"))
     .order_by(_s.place)
     .limit(bindparam("n"))
+)
+_SKIP = (
+    select(_s.place)
+    .where(_s.model == bindparam("m"), _s.place > bindparam("after"))
+    .order_by(_s.place)
+    .limit(1)
     .offset(bindparam("skip"))
 )
 _PAGE_OF = (
-    _SERIAL.where(_s.model == bindparam("m"), _s.enabled_by == bindparam("v"))
+    _SERIAL.where(
+        _s.model == bindparam("m"), _s.enabled_by == bindparam("v"), _s.place > bindparam("after")
+    )
     .order_by(_s.place)
     .limit(bindparam("n"))
+)
+_SKIP_OF = (
+    select(_s.place)
+    .where(
+        _s.model == bindparam("m"), _s.enabled_by == bindparam("v"), _s.place > bindparam("after")
+    )
+    .order_by(_s.place)
+    .limit(1)
     .offset(bindparam("skip"))
 )
 _k = shelves.c
@@ -214,55 +236,60 @@ _ADD_RANGE = insert(ranges).values(
 _REMOVE_RANGE = delete(ranges).where(_r.id == bindparam("id"))
 _REMOVE_RANGES = delete(ranges).where(_r.model == bindparam("m"))
 _a = activations.c
-_LOG = select(_a.time, _a.peer, _a.entry).where(_a.serial == bindparam("s")).order_by(_a.id)
+_LOG = (
+    select(_a.id, _a.time, _a.peer, _a.entry)
+    .where(_a.serial == bindparam("s"), _a.id > bindparam("after"))
+    .order_by(_a.id)
+    .limit(bindparam("n"))
+)
 _ADD_LOG = insert(activations).values(
     serial=bindparam("s"), time=bindparam("t"), peer=bindparam("peer"), entry=bindparam("entry")
 )
 _REMOVE_LOG = delete(activations).where(_a.serial == bindparam("s"))
 _REMOVE_LOGS = delete(activations).where(
-    _a.serial.in_(select(_s.id).where(_s.model == bindparam("m")))
+    _a.id.in_(select(_a.id).where(_a.serial.in_(_first_serials)).limit(_FEW).scalar_subquery())
 )
 
 # --- groups ---
 _GROUP = select(_g.id, _g.meta).where(_g.model == bindparam("m"), _g.name == bindparam("name"))
-_GROUPS = (
-    select(_g.name, _g.meta)
-    .where(_g.model == bindparam("m"))
-    .order_by(_g.id)
-    .limit(bindparam("n"))
-    .offset(bindparam("skip"))
-)
+_of_model = (_g.model == bindparam("m"), _g.id > bindparam("after"))
+_GROUPS = select(_g.id, _g.name, _g.meta).where(*_of_model).order_by(_g.id).limit(bindparam("n"))
+_SKIP_GROUPS = select(_g.id).where(*_of_model).order_by(_g.id).limit(1).offset(bindparam("skip"))
 _ADD_GROUP = insert(groups).values(
     model=bindparam("m"), name=bindparam("name"), meta=bindparam("meta")
 )
 _REMOVE_GROUP = delete(groups).where(_g.id == bindparam("id"))
-_REMOVE_GROUPS = delete(groups).where(_g.model == bindparam("m"))
-_alive = (_e.expire == 0) | (_e.expire > bindparam("now"))
-_MEMBERS = (
-    select(_e.type, _e.member, _e.expire, _e.meta)
-    .where(
-        _e.group == bindparam("g"),
-        _alive,
-        (bindparam("type") == "") | (_e.type == bindparam("type")),
-        (bindparam("member") == "") | (_e.member == bindparam("member")),
-    )
-    .order_by(_e.id)
-    .limit(bindparam("n"))
-    .offset(bindparam("skip"))
+_REMOVE_GROUPS = delete(groups).where(
+    _g.id.in_(select(_g.id).where(_g.model == bindparam("m")).limit(_FEW).scalar_subquery())
 )
-_COUNT_MEMBERS = select(func.count()).where(_e.group == bindparam("g"), _alive)
-_GROUPS_WITH = (
-    select(_g.id, _g.name)
-    .where(
-        _e.model == bindparam("m"),
-        _e.type == bindparam("type"),
-        _e.member == bindparam("member"),
-        _alive,
-        _g.id == _e.group,
-    )
-    .order_by(_g.id)
-    .limit(bindparam("n"))
-    .offset(bindparam("skip"))
+_alive = (_e.expire == 0) | (_e.expire > bindparam("now"))
+_shown = (
+    _e.group == bindparam("g"),
+    _e.id > bindparam("after"),
+    _alive,
+    (bindparam("type") == "") | (_e.type == bindparam("type")),
+)
+_member_row = select(_e.id, _e.type, _e.member, _e.expire, _e.meta)
+_MEMBERS = _member_row.where(*_shown).order_by(_e.id).limit(bindparam("n"))
+_SKIP_MEMBERS = select(_e.id).where(*_shown).order_by(_e.id).limit(1).offset(bindparam("skip"))
+_COUNT_MEMBERS = select(func.count()).where(*_shown)
+_MEMBER = _member_row.where(
+    _e.group == bindparam("g"),
+    _e.type == bindparam("type"),
+    _e.member == bindparam("member"),
+    _alive,
+)
+_holding = (
+    _e.model == bindparam("m"),
+    _e.type == bindparam("type"),
+    _e.member == bindparam("member"),
+    _e.group > bindparam("after"),
+    _alive,
+    _g.id == _e.group,
+)
+_GROUPS_WITH = select(_e.group, _g.name).where(*_holding).order_by(_e.group).limit(bindparam("n"))
+_SKIP_GROUPS_WITH = (
+    select(_e.group).where(*_holding).order_by(_e.group).limit(1).offset(bindparam("skip"))
 )
 _SET_MEMBER = upsert(members).values(
     group=bindparam("g"),
@@ -279,13 +306,26 @@ _SET_MEMBER = _SET_MEMBER.on_conflict_do_update(
 _REMOVE_MEMBER = delete(members).where(
     _e.group == bindparam("g"), _e.type == bindparam("type"), _e.member == bindparam("member")
 )
-_REMOVE_ALL_MEMBERS = delete(members).where(_e.group == bindparam("g"))
-_REMOVE_EVERYWHERE = delete(members).where(
-    _e.model == bindparam("m"), _e.type == bindparam("type"), _e.member == bindparam("member")
+_REMOVE_MEMBERS_OF_GROUP = delete(members).where(
+    _e.id.in_(select(_e.id).where(_e.group == bindparam("m")).limit(_FEW).scalar_subquery())
 )
-_REMOVE_MEMBERS_OF_MODEL = delete(members).where(_e.model == bindparam("m"))
+_everywhere = (
+    _e.model == bindparam("m"),
+    _e.type == bindparam("type"),
+    _e.member == bindparam("member"),
+)
+_REMOVE_EVERYWHERE = delete(members).where(
+    _e.id.in_(select(_e.id).where(*_everywhere).limit(_FEW).scalar_subquery())
+)
+_REMOVE_MEMBERS_OF_MODEL = delete(members).where(
+    _e.id.in_(select(_e.id).where(_e.model == bindparam("m")).limit(_FEW).scalar_subquery())
+)
 
-_UNLIMITED = 2**62
+# --- what was removed ---
+_x = removals.c
+_REMOVAL = select(_x.id, _x.kind, _x.number).order_by(_x.id).limit(1)
+_ADD_REMOVAL = insert(removals).values(kind=bindparam("kind"), number=bindparam("number"))
+_END_REMOVAL = delete(removals).where(_x.id == bindparam("id"))
 
 
 class FleetStore:
@@ -370,18 +410,23 @@ class FleetStore:
         )
 
     def remove_model(self, model: Model) -> None:
-        """Remove a model and everything under it, but for content."""
-        for statement in (
-            _REMOVE_LOGS,
-            _REMOVE_SERIALS,
-            _REMOVE_SHELVES,
-            _REMOVE_RANGES,
-            _REMOVE_SHARES,
-            _REMOVE_MEMBERS_OF_MODEL,
-            _REMOVE_GROUPS,
-        ):
+        """Take a model out; what is under it is removed bit by bit, see `remove_some`."""
+        for statement in (_REMOVE_RANGES, _REMOVE_SHARES):
             self._db.change(statement, m=model.id)
         self._db.change(_REMOVE_MODEL, id=model.id)
+        self._db.change(_ADD_REMOVAL, kind=MODEL, number=model.id)
+
+    def removal(self) -> tuple[int, str, int] | None:
+        """Something that was removed and of which something is left: ``(id, kind, number)``."""
+        row = self._db.one(_REMOVAL)
+        return (row[0], row[1], row[2]) if row else None
+
+    def remove_some(self, id: int, kind: str, number: int) -> None:
+        """Remove a bit of what was removed, and in the end that it was."""
+        for statement in _LEFT[kind]:
+            if self._db.change(statement, m=number).rowcount:
+                return
+        self._db.change(_END_REMOVAL, id=id)
 
     def is_shared(self, model: int, vendor: int) -> bool:
         """Whether a model is shared with a vendor."""
@@ -451,27 +496,36 @@ class FleetStore:
     def remove_serial(self, serial: Serial) -> None:
         """Remove a serial number, its log and its memberships."""
         self._db.change(_REMOVE_LOG, s=serial.id)
-        self.remove_memberships(serial.model, "sn", serial.sn)
+        while self.remove_memberships(serial.model, "sn", serial.sn):
+            pass
         self._db.change(_REMOVE_SERIAL, id=serial.id)
         self._db.change(_COUNT_SHELF, m=serial.model, s=serial.place // SHELF, n=-1)
 
-    def page(self, model: int, offset: int, limit: int) -> list[Serial]:
-        """Serial numbers in the order they were added."""
-        start, skip = 0, offset
+    def start(self, model: int, offset: int) -> tuple[int, int] | None:
+        """Where a page begins: after which place, and how many there are to be passed over."""
+        skip = offset
         for shelf, count in self._db.all(_SHELVES, m=model):
             if skip < count:
-                start = shelf * SHELF
-                break
+                return shelf * SHELF - 1, skip
             skip -= count
-        else:
-            return []
-        rows = self._db.all(_PAGE, m=model, n=limit, skip=skip, **{"from": start})
+        return None
+
+    def page(self, model: int, after: int, limit: int) -> list[Serial]:
+        """Serial numbers after a place, in the order they were added."""
+        return [Serial(*row) for row in self._db.all(_PAGE, m=model, after=after, n=limit)]
+
+    def skip(self, model: int, after: int, number: int) -> int | None:
+        """The place so many serial numbers further on; None when there are not so many."""
+        return _first(self._db.one(_SKIP, m=model, after=after, skip=number - 1))
+
+    def page_of(self, model: int, vendor: int, after: int, limit: int) -> list[Serial]:
+        """The same of those that a vendor enabled."""
+        rows = self._db.all(_PAGE_OF, m=model, v=vendor, after=after, n=limit)
         return [Serial(*row) for row in rows]
 
-    def page_of(self, model: int, vendor: int, offset: int, limit: int) -> list[Serial]:
-        """Serial numbers that a vendor enabled."""
-        rows = self._db.all(_PAGE_OF, m=model, v=vendor, n=limit, skip=offset)
-        return [Serial(*row) for row in rows]
+    def skip_of(self, model: int, vendor: int, after: int, number: int) -> int | None:
+        """The same of those that a vendor enabled."""
+        return _first(self._db.one(_SKIP_OF, m=model, v=vendor, after=after, skip=number - 1))
 
     def ranges(self, model: int) -> list[Range]:
         """The ranges of a model."""
@@ -486,9 +540,9 @@ class FleetStore:
         """Remove a range."""
         self._db.change(_REMOVE_RANGE, id=old.id)
 
-    def log(self, serial: int) -> list[tuple[int, str, str]]:
-        """Activations of a serial number: ``[(time, peer, entry), ...]``."""
-        return self._db.all(_LOG, s=serial)
+    def log(self, serial: int, after: int, limit: int) -> list[tuple[int, int, str, str]]:
+        """Activations after another one: ``[(number, time, peer, entry), ...]``."""
+        return self._db.all(_LOG, s=serial, after=after, n=limit)
 
     def add_log(self, serial: int, time: int, peer: str, entry: str) -> None:
         """Note an activation."""
@@ -501,49 +555,61 @@ class FleetStore:
         row = self._db.one(_GROUP, m=model, name=name)
         return (row[0], row[1]) if row else None
 
-    def groups(self, model: int, offset: int, limit: int) -> list[tuple[str, str]]:
-        """Groups of a model: ``[(name, meta), ...]``."""
-        return self._db.all(_GROUPS, m=model, n=limit, skip=offset)
+    def groups(self, model: int, after: int, limit: int) -> list[tuple[int, str, str]]:
+        """Groups of a model after another one: ``[(number, name, meta), ...]``."""
+        return self._db.all(_GROUPS, m=model, after=after, n=limit)
+
+    def skip_groups(self, model: int, after: int, number: int) -> int | None:
+        """The group so many further on; None when there are not so many."""
+        return _first(self._db.one(_SKIP_GROUPS, m=model, after=after, skip=number - 1))
 
     def add_group(self, model: int, name: str, meta: str) -> None:
         """Add a group."""
         self._db.change(_ADD_GROUP, m=model, name=name, meta=meta)
 
-    def remove_group(self, model: int, name: str, number: int) -> None:
-        """Remove a group, its members and its memberships."""
-        self._db.change(_REMOVE_ALL_MEMBERS, g=number)
-        self.remove_memberships(model, "group", name)
+    def remove_group(self, number: int) -> None:
+        """Take a group out; its members are removed bit by bit, see `remove_some`."""
         self._db.change(_REMOVE_GROUP, id=number)
+        self._db.change(_ADD_REMOVAL, kind=GROUP, number=number)
 
     def members(
-        self,
-        group: int,
-        now: float,
-        type: str = "",
-        member: str = "",
-        offset: int = 0,
-        limit: int = _UNLIMITED,
-    ) -> list[Member]:
-        """Members that have not expired; an empty type or member matches all."""
-        values = {"type": type, "member": member, "now": now, "n": limit, "skip": offset}
-        return [Member(*row) for row in self._db.all(_MEMBERS, g=group, **values)]
+        self, group: int, now: float, type: str, after: int, limit: int
+    ) -> list[tuple[int, str, str, int, str]]:
+        """Members after another one: ``[(number, type, member, expire, meta), ...]``.
 
-    def count_members(self, group: int, now: float) -> int:
-        """How many members have not expired."""
-        return int(self._db.one(_COUNT_MEMBERS, g=group, now=now)[0])
+        Those that have expired are left out; an empty type matches all.
+        """
+        return self._db.all(_MEMBERS, g=group, type=type, now=now, after=after, n=limit)
+
+    def skip_members(
+        self, group: int, now: float, type: str, after: int, number: int
+    ) -> int | None:
+        """The member so many further on; None when there are not so many."""
+        values = {"type": type, "now": now, "after": after, "skip": number - 1}
+        return _first(self._db.one(_SKIP_MEMBERS, g=group, **values))
+
+    def count_members(self, group: int, now: float, after: int) -> int:
+        """How many members there are after another one."""
+        return int(self._db.one(_COUNT_MEMBERS, g=group, type="", now=now, after=after)[0])
+
+    def member(self, group: int, now: float, type: str, member: str) -> Member | None:
+        """One member, unless it has expired."""
+        row = self._db.one(_MEMBER, g=group, type=type, member=member, now=now)
+        return Member(*row[1:]) if row else None
 
     def groups_with(
-        self,
-        model: int,
-        type: str,
-        member: str,
-        now: float,
-        offset: int = 0,
-        limit: int = _UNLIMITED,
+        self, model: int, type: str, member: str, now: float, after: int, limit: int
     ) -> list[tuple[int, str]]:
-        """Groups that hold something directly: ``[(number, name), ...]``."""
-        values = {"type": type, "member": member, "now": now, "n": limit, "skip": offset}
+        """Groups after another one that hold something directly: ``[(number, name), ...]``."""
+        values = {"type": type, "member": member, "now": now, "after": after, "n": limit}
         return self._db.all(_GROUPS_WITH, m=model, **values)
+
+    def skip_groups_with(
+        self, model: int, type: str, member: str, now: float, after: int, number: int
+    ) -> int | None:
+        """The same so many further on; None when there are not so many."""
+        values = {"type": type, "member": member, "now": now, "after": after}
+        return _first(self._db.one(_SKIP_GROUPS_WITH, m=model, skip=number - 1, **values))
 
     def set_member(self, model: int, group: int, new: Member) -> None:
         """Add a member, or change one."""
@@ -553,9 +619,31 @@ class FleetStore:
         """Remove a member."""
         self._db.change(_REMOVE_MEMBER, g=group, type=type, member=member)
 
-    def remove_memberships(self, model: int, type: str, member: str) -> None:
-        """Remove something from all groups."""
-        self._db.change(_REMOVE_EVERYWHERE, m=model, type=type, member=member)
+    def remove_memberships(self, model: int, type: str, member: str) -> bool:
+        """Remove something from groups, from some of them when it is in many.
+
+        Returns:
+            Whether it may still be in others.
+        """
+        values = {"type": type, "member": member}
+        return self._db.change(_REMOVE_EVERYWHERE, m=model, **values).rowcount == _FEW
+
+
+# What is left of a model or a group, in the order in which it goes.
+_LEFT: dict[str, tuple[Any, ...]] = {
+    MODEL: (
+        _REMOVE_LOGS,
+        _REMOVE_SERIALS,
+        _REMOVE_SHELVES,
+        _REMOVE_MEMBERS_OF_MODEL,
+        _REMOVE_GROUPS,
+    ),
+    GROUP: (_REMOVE_MEMBERS_OF_GROUP,),
+}
+
+
+def _first(row: Any) -> Optional[int]:
+    return None if row is None else int(row[0])
 
 
 def _shelved(places: Iterable[int]) -> dict[int, int]:

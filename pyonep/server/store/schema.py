@@ -80,6 +80,7 @@ tags: Table = Table(
     metadata,
     Column("resource", Integer, primary_key=True),
     Column("tag", String, primary_key=True),
+    Index("tags_by_tag", "tag", "resource"),
     sqlite_with_rowid=False,
 )
 
@@ -268,6 +269,7 @@ contents: Table = Table(
     Column("updated", Integer, nullable=False),
     Column("blob", Integer),
     Index("contents_by_name", "model", "name", unique=True),
+    Index("contents_by_model", "model", "id"),
 )
 
 blobs: Table = Table(
@@ -294,6 +296,7 @@ groups: Table = Table(
     Column("name", String, nullable=False),
     Column("meta", Text, nullable=False),
     Index("groups_by_name", "model", "name", unique=True),
+    Index("groups_by_model", "model", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -308,5 +311,16 @@ members: Table = Table(
     Column("meta", Text, nullable=False),
     Column("model", Integer, nullable=False),
     Index("members_once", "group", "type", "member", unique=True),
-    Index("members_by_member", "model", "type", "member"),
+    Index("members_by_member", "model", "type", "member", "group"),
+    # All that says whether a member is shown: those before a page are passed over in it.
+    Index("members_by_group", "group", "id", "expire", "type"),
+)
+
+# Models and groups that were removed, as long as something of them is left.
+removals: Table = Table(
+    "removals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("number", Integer, nullable=False),
 )
