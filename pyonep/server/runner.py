@@ -21,6 +21,9 @@ log: logging.Logger = logging.getLogger(__name__)
 _NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # How long requests that are under way may take when the server stops.
 _GRACE = 3  # seconds
+# And how long after that until they are given up, with a traceback: those that wait for more
+# of a body end before, as if their client had hung up.
+_TO_END = 1  # seconds
 # How many connections the loop accepts in one go: it tries as often when no descriptor is left,
 # each time with a line in the log.
 _ACCEPTED_AT_ONCE = 100
@@ -48,7 +51,7 @@ class Server(uvicorn.Server):
             loop="asyncio",
             backlog=_ACCEPTED_AT_ONCE,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=_GRACE + _TO_END,
         )
         super().__init__(config)
         self._said = -_SAY_EVERY
@@ -98,13 +101,18 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: Any = None) -> None:
         """End open waits, shut down, and cut connections that came in meanwhile."""
         self.platform.waits.expire_all()
+        cutting = asyncio.get_running_loop().call_later(_GRACE, self._cut)
         await super().shutdown(sockets)
+        cutting.cancel()
         for _ in range(_ROUNDS):
-            for connection in list(self.server_state.connections):
-                transport = getattr(connection, "transport", None)
-                if transport is not None:
-                    transport.abort()
+            self._cut()
             await asyncio.sleep(0)  # lets what was accepted last show up, and aborts end
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
 
 
 def _is_a_late_accept(context: dict[str, Any]) -> bool:
