@@ -9,7 +9,6 @@ the platform.
 from __future__ import annotations
 
 import asyncio
-from types import GeneratorType
 from typing import NamedTuple
 
 from sqlalchemy import delete
@@ -19,7 +18,9 @@ from pyonep.server import procedures as table
 from pyonep.server.access import PERMISSIONS
 from pyonep.server.app import App
 from pyonep.server.errors import BadArguments, Refused, Unauthorized
+from pyonep.server.platform import Unfinished
 from pyonep.server.store import ROOT, schema
+from pyonep.server.turns import at_once
 from pyonep.server.waits import Waiter
 
 NOBODY = "f" * 40
@@ -237,12 +238,8 @@ class _Undo(Exception):
 
 def ran(result):
     """The result of a call, carried to its end."""
-    if type(result) is GeneratorType:
-        while True:
-            try:
-                next(result)
-            except StopIteration as end:
-                return end.value
+    if isinstance(result, Unfinished):
+        return at_once(result.steps)
     assert not isinstance(result, Waiter), "a wait in the table is answered at once"
     return result
 

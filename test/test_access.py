@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import threading
 from itertools import product
@@ -16,6 +15,7 @@ from itertools import product
 import access_table as at
 import pytest
 from access_table import Draft, World, auth_of, exchange
+from conftest import SOAK
 
 from pyonep.server import LocalPlatform, lifecycle
 from pyonep.server import procedures as table
@@ -23,7 +23,6 @@ from pyonep.server.access import PERMISSIONS
 from pyonep.server.platform import Platform
 from pyonep.server.store import Store
 
-SOAK = bool(os.environ.get("PYONEP_TEST_SOAK"))
 EVERY = 1 if SOAK else 5  # so many rows of the big tables are skipped for one that is tried
 AFFECTED = [("fine", "device")] + [
     (state, name)

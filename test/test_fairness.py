@@ -10,6 +10,7 @@ import logging
 import select
 import socket
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import given, strategies
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings, jsontext, pieces
-from pyonep.server.turns import at_once, collector
+from pyonep.server.turns import TURN, at_once, collector, in_turns
 from pyonep.server.waits import Waits
 
 RPC = "/onep:v1/rpc/process"
@@ -763,11 +764,70 @@ def test_nesting_is_seen_in_pieces(narrow, deepest):
             at_once(pieces.decoded(f"[{fill}{fits}]".encode(), deepest))
 
 
-def test_the_collector_comes_back():
+# --- the collector of cycles -----------------------------------------------
+
+
+def collected_during_long_work():
+    """Whether the collector is there at the end of some long work, and whether it comes back."""
+    seen = []
+
+    def steps():
+        with_breaks = 3 * TURN
+        end = time.perf_counter() + with_breaks
+        while time.perf_counter() < end:
+            yield
+        seen.append(gc.isenabled())
+
+    async def run():
+        await in_turns(steps())
+        deadline = time.monotonic() + 20
+        while not gc.isenabled() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        seen.append(gc.isenabled())
+
+    asyncio.run(run())
+    return seen
+
+
+def test_the_collector_is_left_alone_in_a_process_of_somebody_else():
     with LocalPlatform() as platform:
         cik = platform.device().cik
         raw = Raw(platform)
         raw.send(rpc(cik, *[("lookup", "alias", "")] * 10_000))
+        assert gc.isenabled()
+        assert collected_during_long_work() == [True, True]
         raw.http.close()
-    collector.release()
-    assert gc.isenabled()
+
+
+def test_in_a_process_of_ours_it_rests_during_long_work_and_comes_back():
+    collector.begin()
+    try:
+        assert collected_during_long_work() == [False, True]
+    finally:
+        collector.end()
+    assert collected_during_long_work() == [True, True]
+
+
+def test_it_comes_back_when_the_platform_ends_during_long_work():
+    async def run():
+        collector.begin()
+        collector.hold_off()
+        assert not gc.isenabled()
+        collector.end()
+        assert gc.isenabled()
+
+    asyncio.run(run())
+
+
+def test_a_collector_that_its_owner_turned_off_stays_off():
+    async def run():
+        collector.begin()
+        collector.hold_off()
+        collector.end()
+
+    gc.disable()
+    try:
+        asyncio.run(run())
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -243,7 +243,7 @@ def _serve(options: argparse.Namespace) -> None:
             url = endpoint(options.host, listener.getsockname()[1])
             where = folder.Running(url, platform.admin_key)
             with nullcontext() if path is None else folder.announced(options.data, where):
-                server = _stoppable(Server(platform))
+                server = _stoppable(Server(platform, owns_process=True))
                 _greet(url, path, platform)
                 _log(calls=not options.quiet)
                 asyncio.run(server.serve(sockets=[listener]))

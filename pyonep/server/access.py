@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Optional
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
-from .store import ROOT, UNFINISHED, Node
+from .store import ROOT, UNFINISHED, Database, Node
+from .turns import Steps, pages
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -92,7 +94,9 @@ def admitted(platform: Platform, client: Node | None) -> Node:
 
 def is_active(platform: Platform, client: Node) -> bool:
     """Whether a client is in the tree, with a key that may be used."""
-    return key_status(client, platform.clock()) == ACTIVATED and in_tree(platform, client)
+    if key_status(client, platform.clock()) != ACTIVATED:
+        return False
+    return is_within(platform, client, ROOT)  # who asks has just read it
 
 
 def authenticate(platform: Platform, auth: Any) -> Caller:
@@ -184,8 +188,12 @@ def is_within(platform: Platform, node: Node, top: int) -> bool:
 
 
 def in_tree(platform: Platform, node: Node) -> bool:
-    """Whether a node is part of the tree: neither dropped nor still being built."""
-    return is_within(platform, node, ROOT)
+    """Whether a node is part of the tree now: neither dropped nor still being built.
+
+    Whoever had it for a while need not read it anew.
+    """
+    now = platform.resources.by_id(node.id)
+    return now is not None and is_within(platform, now, ROOT)
 
 
 def is_unfinished(platform: Platform, node: Node) -> bool:
@@ -196,20 +204,17 @@ def is_unfinished(platform: Platform, node: Node) -> bool:
     return top is not None and top.owner == UNFINISHED
 
 
-def aliases_of(platform: Platform, client: Node) -> Generator[None, None, list[tuple[str, Node]]]:
+def aliases_of(platform: Platform, client: Node) -> Steps[list[tuple[str, Node]]]:
     """What a client has aliases for, as far as it is in the tree, by alias; in steps."""
     found: list[tuple[str, Node]] = []
-    after = ""
-    while True:
-        page = platform.resources.aliases_after(client.id, after, _AT_ONCE)
+    read = partial(platform.resources.aliases_after, client.id)
+    for page in pages(read, lambda one: one[0], "", _AT_ONCE):
         for alias, number in page:
             node = platform.resources.by_id(number)
             if node is not None and (node.owner == client.id or in_tree(platform, node)):
                 found.append((alias, node))
-        if len(page) < _AT_ONCE:
-            return found
-        after = page[-1][0]
         yield
+    return found
 
 
 def may_read(platform: Platform, client: Node, node: Node) -> bool:
@@ -225,15 +230,54 @@ def may_read(platform: Platform, client: Node, node: Node) -> bool:
 # --- one call --------------------------------------------------------------
 
 
+# What long work stands on, all that it found that it may work on: by name, what looks whether
+# it is still there, and what that takes.
+Grounds = dict[Hashable, tuple[Any, ...]]
+
+
+class Watch:
+    """Watches over long work: others run between its steps.
+
+    After somebody took something away, from whomever, all that the work stands on is looked
+    at again.
+
+    Args:
+        database: Where it is told that something was taken away.
+        check_caller: Raises when the caller may not act any more.
+        grounds: What the work stands on; more may follow.
+    """
+
+    def __init__(
+        self, database: Database, check_caller: Callable[[], object], grounds: Grounds
+    ) -> None:
+        self._database = database
+        self._check_caller = check_caller
+        self._grounds = grounds
+        self._seen = database.narrowings
+
+    def check(self) -> None:
+        """See whether the work may go on; raises what the first look does that finds a fault."""
+        self._check_caller()
+        if self._seen != self._database.narrowings:
+            self._seen = self._database.narrowings
+            for look, *given in list(self._grounds.values()):
+                look(*given)
+
+
 @dataclass(frozen=True)
 class Call:
-    """A procedure being called: by whom, and as which client."""
+    """A procedure being called: by whom, and as which client.
+
+    What `own` and `readable` found stays a ground of the call: when it is gone, or the right
+    to it, before the call has come to its end, the call ends with the same status.
+    """
 
     platform: Platform
     client: Node
     procedure: str
     caller: Caller
     budget: Budget
+    grounds: Grounds
 
     @property
     def permissions(self) -> Optional[Mapping[str, Any]]:
@@ -292,6 +336,7 @@ class Call:
         if not near:
             raise Refused("restricted", "the resource is not below the calling client")
         self.require(node)
+        self.grounds[node.id] = (self.own, node.rid)
         return node
 
     def below(self, resource: Any) -> Node:
@@ -307,6 +352,7 @@ class Call:
         if node.owner != self.client.id and not may_read(self.platform, self.client, node):
             raise Refused("restricted", "not below the caller, neither shared nor public")
         self.require(node)
+        self.grounds[node.id] = (self.readable, node.rid)
         return node
 
     def series(self, node: Node) -> Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import inspect
+from types import GeneratorType
 from typing import Any, Callable, Optional
 
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,7 @@ from .errors import Conflict, Malformed, Unauthorized
 from .fleet import VendorAccount
 from .http import Read, Request, not_allowed
 from .platform import Device, Platform
+from .turns import Steps
 
 HEALTH = "/health"
 KEY_HEADER = "X-Admin-Key"
@@ -43,6 +45,8 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     except TypeError as error:
         raise Malformed(f"the body has a field too few or too many: {error}") from error
     added = request.platform.work(lambda: add(request.platform, **given))
+    if isinstance(added, GeneratorType):
+        added = await request.platform.finished(added, request.check)
     await request.platform.committed()
     return JSONResponse(added._asdict())
 
@@ -60,11 +64,11 @@ async def _health(request: Request) -> Response:
     return JSONResponse(state, 200 if fault is None else 503)
 
 
-def _device(platform: Platform, name: str, cik: str | None = None) -> Device:
+def _device(platform: Platform, name: str, cik: str | None = None) -> Steps[Device]:
     """A new device, whose name tells it apart: whoever adds one by hand finds it by that."""
     if not name:
         raise Malformed("a device that is added by hand needs a name")
-    known = platform.device_named(name)
+    known = yield from platform.device_named(name)
     if known is not None:
         raise Conflict(f"there is a device {name!r} already, with the RID {known.rid}")
     return platform.add_device(name, cik)

@@ -78,12 +78,11 @@ class App:
     async def _answer(self, request: Request) -> Response:
         try:
             return await self._front(request)
-        except (Problem, Refused, Unauthorized) as error:
+        except (Problem, Refused) as error:
             status = STATUS[type(error)]
-            detail = "" if isinstance(error, Unauthorized) else str(error)
             # The rest of a body that is too large is not read: the connection ends.
             headers = {"Connection": "close"} if status == 413 else None
-            return problem(status, detail, headers)
+            return problem(status, str(error), headers)
         except (ClientDisconnect, HungUp):
             raise
         except NotKept:  # which is logged where it happens

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_plus
 from starlette.responses import Response
 
 from . import access, dataports, flow, values
-from .errors import Forbidden, Malformed, Refused, TooLarge, Unauthorized
+from .errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
 from .http import (
     FORM,
     Read,
@@ -73,7 +73,7 @@ def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | N
 def _caller(request: Request) -> Node:
     node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
     request.caller = node.rid
-    request.check = lambda: _caller(request)
+    request.check_caller = lambda: _caller(request)
     return node
 
 
@@ -360,7 +360,20 @@ def _written(request: Request, client: Node, alias: str, value: str) -> Node | N
     node = _named(request.platform, client, alias)
     if node is None:
         request.unknown.append(alias)
+    else:
+        request.grounds[node.id] = (_check_there, request.platform, client, node, alias)
     return node
+
+
+def _check_there(platform: Platform, client: Node, node: Node, alias: str) -> None:
+    """See that what is being written to is still the client's own.
+
+    Raises:
+        NotFound: It was dropped or moved away.
+    """
+    now = platform.resources.by_id(node.id)
+    if now is None or now.owner != client.id:
+        raise NotFound(f"what has the alias {alias!r} was dropped meanwhile")
 
 
 def _store_blocks(

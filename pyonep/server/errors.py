@@ -46,10 +46,6 @@ class BadWord(BadArguments):
     """An argument is none of the words that would fit; the caller is told which do."""
 
 
-class Unauthorized(Exception):
-    """The credentials do not name a client that may call."""
-
-
 def invalid(reason: str) -> Refused:
     """Status ``invalid``, with its reason."""
     return Refused("invalid", reason)
@@ -65,6 +61,10 @@ class Problem(Exception):
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+class Unauthorized(Problem):
+    """The credentials do not name a client that may call."""
 
 
 class Malformed(Problem):

@@ -6,7 +6,7 @@ The state of a serial number is the state of the key of the client made for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from . import access, keys, lifecycle
 from .descriptions import is_key
 from .errors import Conflict, Forbidden, Malformed, NotFound, Refused, Unusable
 from .store import MODEL, ROOT, Model, Node, Range, Serial, Vendor
-from .turns import Steps
+from .turns import Pace, Steps
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -248,18 +248,17 @@ def existing(platform: Platform, model: Model, sn: str) -> Serial:
     return serial
 
 
-def add(
-    platform: Platform, model: Model, entries: Sequence[tuple[str, str]]
-) -> Generator[None, None, None]:
+def add(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     """Add serial numbers with their extras, in steps; of repeats the first counts.
 
     All or none: those of one step are taken out again when a later step finds one that
     somebody else has added meanwhile.
     """
     unique: dict[str, str] = {}
-    for place, (sn, extra) in enumerate(entries):
+    pace = Pace(_LOOKED_AT)
+    for sn, extra in entries:
         unique.setdefault(sn, extra)
-        if place % _LOOKED_AT == _LOOKED_AT - 1:
+        if pace.is_full():
             yield
     numbers = list(unique)
     promoted = []
@@ -270,9 +269,10 @@ def add(
             promoted.append((known, unique.pop(known.sn)))
         yield from _unless_few(numbers)
     yield from _add_all(platform, model, list(unique.items()))
-    for place, (known, extra) in enumerate(promoted):
+    pace = Pace(_AT_ONCE)
+    for known, extra in promoted:
         platform.fleet.set_extra(known, extra)
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
 
 
@@ -282,14 +282,13 @@ def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
         yield
 
 
-def _add_all(
-    platform: Platform, model: Model, entries: Sequence[tuple[str, str]]
-) -> Generator[None, None, None]:
+def _add_all(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     for first in range(0, len(entries), _AT_ONCE):
         if not platform.fleet.add_serials(model.id, entries[first : first + _AT_ONCE]):
-            for place, (sn, _) in enumerate(entries[:first]):
+            pace = Pace(_AT_ONCE)
+            for sn, _ in entries[:first]:
                 remove(platform, model, sn)
-                if place % _AT_ONCE == _AT_ONCE - 1:
+                if pace.is_full():
                     yield
             raise _exists()
         yield from _unless_few(entries)
@@ -324,9 +323,7 @@ def activate(platform: Platform, model: Model, sn: str, vendor: Vendor, peer: st
     return node.cik
 
 
-def enable(
-    platform: Platform, model: Model, sn: str, enabler: Vendor, owner: str
-) -> Generator[None, None, str]:
+def enable(platform: Platform, model: Model, sn: str, enabler: Vendor, owner: str) -> Steps[str]:
     """Clone the template below an owner and let the serial number lead to the clone.
 
     Returns:
@@ -504,7 +501,7 @@ def holders(platform: Platform, model: Model, type: str, member: str) -> Steps[s
     return found
 
 
-def may_use(platform: Platform, model: Model, sn: str, content: str) -> Generator[None, None, bool]:
+def may_use(platform: Platform, model: Model, sn: str, content: str) -> Steps[bool]:
     """Whether some group holds both a serial number and a protected content."""
     mine = yield from holders(platform, model, "sn", sn)
     its = yield from holders(platform, model, "content", content)

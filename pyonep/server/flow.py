@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from . import access, rules, values
@@ -18,7 +18,7 @@ from .budget import Budget
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
 from .store import EARLIEST, Node
-from .turns import Pace
+from .turns import Pace, Steps
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -41,9 +41,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 UNDELIVERED = "undelivered"
 _STEPS_AT_ONCE = 100
 _CHARACTERS = 256  # of a value that are stored in one step of work
-
-Steps = Generator[None, None, None]
-Positions = Generator[None, None, "list[int]"]
 
 
 class Input(NamedTuple):
@@ -89,7 +86,7 @@ def _length(given: Input) -> int:
 
 def feed(
     platform: Platform, node: Node, given: Input, time: int, budget: Budget | None = None
-) -> Steps | None:
+) -> Steps[None] | None:
     """Give a value to a resource and, as far as it is passed on, to its subscribers.
 
     A value passes each resource once, so that a cycle of subscriptions ends.
@@ -105,7 +102,7 @@ def feed(
 
 def spread(
     platform: Platform, source: Node, value: Any, time: int, budget: Budget | None = None
-) -> Steps:
+) -> Steps[None]:
     """Give what a resource stored to its subscribers, theirs, and so on, in steps."""
     seen, pace = {source.id}, Pace(_STEPS_AT_ONCE)
     queue = deque([(source, value)])
@@ -196,7 +193,7 @@ def record(
     entries: Sequence[tuple[int, Input]],
     replace: bool,
     budget: Budget | None = None,
-) -> Positions:
+) -> Steps[list[int]]:
     """Record values at given times, in steps.
 
     Args:
@@ -227,7 +224,7 @@ def record(
 
 def record_many(
     platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
-) -> Positions:
+) -> Steps[list[int]]:
     """Record values as they came, in steps.
 
     Returns:
@@ -252,7 +249,7 @@ def record_many(
 
 def _record_each(
     platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
-) -> Positions:
+) -> Steps[list[int]]:
     """Record one after the other: a preprocess may read what the one before left."""
     refused, pace = [], Pace(_STEPS_AT_ONCE)
     replace = platform.settings.replace_recorded

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
 from . import errors, jsontext
+from .access import Grounds, Watch
 from .budget import Budget
 from .pieces import decoded
 from .platform import Platform
@@ -156,7 +157,7 @@ def most_bytes(request: Request, check: Callable[[], object], most: int) -> int:
     """How long a body may be: `most` when `check` finds no fault with the caller."""
     try:
         check()
-    except (errors.Problem, errors.Refused, errors.Unauthorized):
+    except (errors.Problem, errors.Refused):
         return min(most, request.platform.settings.max_keyless_bytes)
     return most
 
@@ -174,8 +175,9 @@ class Request:
         self.budget = Budget(platform.settings)
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
-        # Raises when the caller may not act any more; for work during which others run.
-        self.check: Callable[[], object] = lambda: None
+        self.check_caller: Callable[[], object] = lambda: None  # raises when it may not act
+        self.grounds: Grounds = {}
+        self._watch = Watch(platform.database, lambda: self.check_caller(), self.grounds)
         self.names: list[str] = []
         self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
@@ -184,6 +186,10 @@ class Request:
         self.headers = headers
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
+
+    def check(self) -> None:
+        """See whether work may go on after others have run; raises when it may not."""
+        self._watch.check()
 
     @cached_property
     def segments(self) -> list[str] | None:
@@ -259,26 +265,17 @@ class Request:
 
     def json_steps(self) -> Steps[Any]:
         """The JSON of the body, in steps."""
+        deepest = self.platform.settings.max_nesting
         try:
-            return (yield from decoded(self.body, self.platform.settings.max_nesting))
+            return (yield from decoded(self.body, deepest))
         except jsontext.NestedTooDeep:
-            raise self._too_deep() from None
+            raise errors.Malformed(f"the body is nested more than {deepest} deep") from None
         except jsontext.NotJson as error:
             raise errors.Malformed(str(error)) from None
-
-    def _too_deep(self) -> errors.Malformed:
-        return errors.Malformed(
-            f"the body is nested more than {self.platform.settings.max_nesting} deep"
-        )
 
     def json(self) -> Any:
-        """The JSON of the body."""
-        try:
-            return jsontext.decode(self.body, self.platform.settings.max_nesting)
-        except jsontext.NestedTooDeep:
-            raise self._too_deep() from None
-        except jsontext.NotJson as error:
-            raise errors.Malformed(str(error)) from None
+        """The JSON of the body, which is short."""
+        return at_once(self.json_steps())
 
     def page(self) -> tuple[int, int]:
         """Offset and limit; the limit is kept between 5 and 1000."""

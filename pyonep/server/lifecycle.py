@@ -8,13 +8,15 @@ up, however much is below.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
-from .store import EARLIEST, ROOT, UNFINISHED, Node
+from .store import EARLIEST, UNFINISHED, Node
+from .turns import Pace, Steps, pages
 
 if TYPE_CHECKING:
     from .platform import Platform
@@ -165,7 +167,7 @@ def remove_some(platform: Platform) -> bool:
     return True
 
 
-def remove_points(platform: Platform, node: Node, low: int, high: int) -> Iterator[None]:
+def remove_points(platform: Platform, node: Node, low: int, high: int) -> Steps[None]:
     """Remove the points from `low` to `high`, in steps."""
     position = platform.series.remove_from(node.id, low, high)
     while position is not None:
@@ -286,7 +288,7 @@ class _Copies:
         if copy.description.get("subscribe") or copy.description.get("preprocess"):
             self.with_references.append(copy.id)
 
-    def are_wanted(self, nodes: list[Node]) -> list[Node]:
+    def are_wanted(self, nodes: Sequence[Node]) -> list[Node]:
         """Those of some nodes that were there at the start and have no copy yet."""
         return [node for node in nodes if node.id < self.top and node.id not in self.numbers]
 
@@ -298,7 +300,7 @@ def clone(
     aliases: bool = True,
     historical: bool = True,
     comments: bool = True,
-) -> Generator[None, None, Node]:
+) -> Steps[Node]:
     """Copy a client and all below it, in steps.
 
     The copy gets new RIDs and keys; references inside lead to copies. Its key has
@@ -340,20 +342,31 @@ def _give_up(platform: Platform, top: Node) -> None:
     platform.remove_dropped()
 
 
-def _copy_tree(platform: Platform, copies: _Copies) -> Iterator[None]:
+def _children(platform: Platform, owner: int, kind: str) -> Iterator[Sequence[Node]]:
+    read = partial(platform.resources.children_after, owner, kind)
+    return pages(read, lambda child: child.id, 0, _NODES_AT_ONCE)
+
+
+def named_client(platform: Platform, owner: int, name: str) -> Steps[Optional[Node]]:
+    """The first client below an owner that has a name, in steps; None when there is none."""
+    for children in _children(platform, owner, "client"):
+        for child in children:
+            if child.description["name"] == name:
+                return child
+        yield
+    return None
+
+
+def _copy_tree(platform: Platform, copies: _Copies) -> Steps[None]:
     for client in copies.clients:  # which become more on the way
         for kind in limits.ENTITIES:
-            after = 0
-            while _is_below(platform, client.old, copies.source):
-                children = platform.resources.children_after(
-                    client.old, kind, after, _NODES_AT_ONCE
-                )
-                wanted = copies.are_wanted(children)
-                for child in wanted:
-                    _copy_node(platform, child, client.new, copies)
-                if not children or children[-1].id > copies.top:
+            for children in _children(platform, client.old, kind):
+                if not _is_below(platform, client.old, copies.source):
                     break
-                after = children[-1].id
+                for child in copies.are_wanted(children):
+                    _copy_node(platform, child, client.new, copies)
+                if children[-1].id > copies.top:
+                    break
                 yield
 
 
@@ -378,10 +391,11 @@ def _copy_node(platform: Platform, node: Node, owner: int, copies: _Copies) -> N
     return copy
 
 
-def _tally(platform: Platform, copies: _Copies) -> Iterator[None]:
+def _tally(platform: Platform, copies: _Copies) -> Steps[None]:
     """Count what was copied, from the bottom up; share codes are not copied."""
     pooled = {number: dict(owned) for number, owned in copies.owned.items()}
-    for position, client in enumerate(reversed(copies.clients)):
+    pace = Pace(_NODES_AT_ONCE)
+    for client in reversed(copies.clients):
         for kind, total in pooled.pop(client.new).items():
             own = copies.owned[client.new].get(kind, 0)
             platform.resources.tally(client.new, kind, own, total)
@@ -389,12 +403,13 @@ def _tally(platform: Platform, copies: _Copies) -> Iterator[None]:
             if kind in client.inherits and client.owner in pooled:
                 above = pooled[client.owner]
                 above[kind] = above.get(kind, 0) + total
-        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+        if pace.is_full():
             yield
 
 
-def _copy_references(platform: Platform, copies: _Copies) -> Iterator[None]:
-    for position, number in enumerate(copies.with_references):
+def _copy_references(platform: Platform, copies: _Copies) -> Steps[None]:
+    pace = Pace(_NODES_AT_ONCE)
+    for number in copies.with_references:
         node = platform.resources.by_id(number)
         if node is None:
             continue
@@ -407,31 +422,31 @@ def _copy_references(platform: Platform, copies: _Copies) -> Iterator[None]:
             for operation, operand in description.get("preprocess", ())
         ]
         platform.resources.describe(node, description, node.created)
-        if position % _NODES_AT_ONCE == 0:
+        if pace.is_full():
             yield
 
 
-def _copy_aliases(platform: Platform, copies: _Copies) -> Iterator[None]:
+def _copy_aliases(platform: Platform, copies: _Copies) -> Steps[None]:
     for client in copies.clients:
-        after = ""
-        while some := platform.resources.aliases_after(client.old, after, _NODES_AT_ONCE):
+        read = partial(platform.resources.aliases_after, client.old)
+        for some in pages(read, lambda one: one[0], "", _NODES_AT_ONCE):
             for alias, target in some:
                 copy = copies.numbers.get(target)
                 # One for what was made meanwhile must not lead out of the copy.
                 if copy is not None or not _is_below(platform, target, copies.source):
                     platform.resources.map(client.new, alias, copy or target)
-            after = some[-1][0]
             yield
 
 
-def _copy_comments(platform: Platform, copies: _Copies) -> Iterator[None]:
-    for position, (old, new) in enumerate(copies.numbers.items()):
+def _copy_comments(platform: Platform, copies: _Copies) -> Steps[None]:
+    pace = Pace(_NODES_AT_ONCE)
+    for old, new in copies.numbers.items():
         platform.resources.copy_comments(old, new)
-        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+        if pace.is_full():
             yield
 
 
-def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:
+def _copy_points(platform: Platform, old: int, new: int) -> Steps[None]:
     """Copy a series up to its newest point of now, so that it ends while others go on writing."""
     newest = platform.series.newest(old)
     position = EARLIEST if newest is not None else None
@@ -441,13 +456,14 @@ def _copy_points(platform: Platform, old: int, new: int) -> Iterator[None]:
             yield
 
 
-def _start_rules(platform: Platform, copies: _Copies) -> Iterator[None]:
+def _start_rules(platform: Platform, copies: _Copies) -> Steps[None]:
     """Start the timers of the copied rules, when all else is done: nobody hears them yet."""
-    for position, number in enumerate(copies.rules):
+    pace = Pace(_NODES_AT_ONCE)
+    for number in copies.rules:
         node = platform.resources.by_id(number)
         if node is not None:
             rules.start(platform, node)
-        if position % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
+        if pace.is_full():
             yield
 
 
@@ -456,7 +472,7 @@ def _put_in(platform: Platform, owner: Node, source: Node, top: Node) -> Node:
 
     Owner and source may have been moved, or dropped, since they were found.
     """
-    if not _is_below(platform, source.id, ROOT):
+    if not access.in_tree(platform, source):
         raise invalid("what is copied was dropped meanwhile")
     now = platform.resources.by_id(owner.id)
     if now is None or not access.in_tree(platform, now):

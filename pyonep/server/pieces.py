@@ -7,14 +7,14 @@ second. Here they get pieces that take them a millisecond at most.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import Any
 
 from . import jsontext
 from .jsontext import NestedTooDeep, check_nesting
 from .jsontext import to_text as encode
-from .turns import in_turns
+from .turns import Steps, in_turns
 
 SMALL = 64 * 1024  # characters that are read at once
 _WINDOW = 8 * 1024  # characters that are tried at once
@@ -46,7 +46,7 @@ async def read(body: bytes, deepest: int) -> Any:
     return await in_turns(decoded(body, deepest))
 
 
-def decoded(body: bytes, deepest: int) -> Generator[None, None, Any]:
+def decoded(body: bytes, deepest: int) -> Steps[Any]:
     """Read the JSON of a request in steps; otherwise as `jsontext.decode`."""
     try:
         text = body.decode("utf-8")
@@ -75,7 +75,7 @@ class _Reader:
         assert found is not None
         return found.end()
 
-    def value(self, position: int, most: int) -> Generator[None, None, Any]:
+    def value(self, position: int, most: int) -> Steps[Any]:
         first = self.text[position : position + 1]
         if first not in _CLOSING:
             return self._scalar(position)
@@ -108,7 +108,7 @@ class _Reader:
         self.at = self.skip(position + end)
         return value
 
-    def _list(self, position: int, most: int) -> Generator[None, None, list[Any]]:
+    def _list(self, position: int, most: int) -> Steps[list[Any]]:
         text = self.text
         found: list[Any] = []
         position = self.skip(position + 1)
@@ -161,7 +161,7 @@ class _Reader:
         self._no_batch_before = position + _WINDOW  # so that no text is tried often
         return None
 
-    def _object(self, position: int, most: int) -> Generator[None, None, dict[str, Any]]:
+    def _object(self, position: int, most: int) -> Steps[dict[str, Any]]:
         text = self.text
         found: dict[str, Any] = {}
         position = self.skip(position + 1)
@@ -195,7 +195,7 @@ def _numbers() -> Iterator[int]:
 # --- writing ---------------------------------------------------------------
 
 
-def encoded(value: Any) -> Generator[None, None, Encoded]:
+def encoded(value: Any) -> Steps[Encoded]:
     """Write JSON in steps; what is `Encoded` already is taken as it is."""
     written = Encoded()
     yield from _write(value, written.parts)

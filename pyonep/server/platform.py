@@ -8,10 +8,11 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import GeneratorType
 from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import access, dataports, fleet, keys, lifecycle, procedures
-from .access import Call, Caller
+from .access import Call, Caller, Watch
 from .budget import Budget
 from .dataports import Dataport
 from .descriptions import LIMITS, complete, is_key
@@ -31,7 +32,7 @@ from .store import (
     StoreError,
     TimerStore,
 )
-from .turns import Steps, Turn, collector, step
+from .turns import Steps, Turn, step
 from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -43,6 +44,13 @@ _BREATH = 0.001  # seconds between bits of background work, for requests that ca
 _PAUSE_AFTER_FAULT = 10.0
 _PROBE_EVERY = 1.0
 _CALM = 10.0  # seconds without a failure, after which all is well again
+
+
+class Unfinished(NamedTuple):
+    """A call that takes long, as `Platform.finished` takes it."""
+
+    steps: Steps[Any]
+    check: Callable[[], None]
 
 
 class Device(NamedTuple):
@@ -82,9 +90,10 @@ class Platform:
         self.content: ContentStore = store.content
         self.database: Database = store.database
         self.overfull: set[int] = set()  # series with more points than their retention keeps
-        self.enabling: set[tuple[int, str]] = set()
+        self.enabling: set[tuple[int, str]] = set()  # (model, serial number) being cloned for
         self.waits: Waits = Waits()
         self.rollbacks: int = 0
+        self._narrowings = 0  # those after which waits were looked at
         self.admin_key: str = keys.new()
         # Why changes could not be kept; it stands until none failed for a while, since a small
         # one may fit where a large one does not.
@@ -146,8 +155,8 @@ class Platform:
                 has run since.
 
         Returns:
-            The result; None when there is only a status; a `Waiter` or a generator when
-            the result is still to come, see `finished`.
+            The result; None when there is only a status; a `Waiter` or `Unfinished` when
+            the result is still to come.
 
         Raises:
             LookupError: There is no such procedure.
@@ -172,7 +181,12 @@ class Platform:
         if not (is_checked and is_own) or client is None or client.description["locked"]:
             self.check(caller)
         assert client is not None
-        return run(Call(self, client, procedure, caller, budget), *arguments)
+        call = Call(self, client, procedure, caller, budget, {})
+        result = run(call, *arguments)
+        if type(result) is not GeneratorType:
+            return result
+        watch = Watch(self.database, lambda: self.check(caller), call.grounds)
+        return Unfinished(result, watch.check)
 
     def check(self, caller: Caller) -> None:
         """See whether a caller may act now.
@@ -184,12 +198,13 @@ class Platform:
         if refused is not None:
             raise refused
 
-    async def finished(self, steps: Any, check: Callable[[], object] = lambda: None) -> Any:
-        """Carry a long procedure to its end, letting others run in between.
+    async def finished(self, steps: Steps[T], check: Callable[[], object]) -> T:
+        """Carry long work to its end, letting others run in between.
 
         Args:
-            steps: The procedure.
-            check: Raises when the caller may not go on; asked when others have run.
+            steps: The work.
+            check: Raises when it may not go on: its caller lost the right, or what it works
+                on is gone. Asked whenever others have run.
 
         Raises:
             NotKept: What it did so far is undone.
@@ -197,7 +212,8 @@ class Platform:
         rollbacks, turn = self.rollbacks, Turn()
         try:
             while True:
-                if (end := self.work(step, steps)) is not None:
+                end: tuple[T] | None = self.work(step, steps)
+                if end is not None:
                     return end[0]
                 if turn.is_over:
                     await self.committed(rollbacks)
@@ -223,15 +239,9 @@ class Platform:
         assert node.cik is not None
         return Device(node.cik, node.rid)
 
-    def device_named(self, name: str) -> Node | None:
-        """A device with a name, among those that `add_device` made."""
-        after = 0
-        while nodes := self.resources.children_after(ROOT, "client", after, 1000):
-            for node in nodes:
-                if node.description["name"] == name:
-                    return node
-            after = nodes[-1].id
-        return None
+    def device_named(self, name: str) -> Steps[Node | None]:
+        """A device with a name, among those that `add_device` made; in steps."""
+        return lifecycle.named_client(self, ROOT, name)
 
     def add_dataport(
         self,
@@ -254,7 +264,20 @@ class Platform:
         return dataports.add(self, client, alias, format, name, rid)
 
     def add_client(self, owner: Node, name: str, cik: str | None = None) -> Node:
-        """The same below any client, as it is stored."""
+        """Make a client that may own as much as its owner, below any client.
+
+        Args:
+            owner: The client that it is below.
+            name: Its name.
+            cik: Its key; a new one by default.
+
+        Returns:
+            The client, as it is stored.
+
+        Raises:
+            Malformed: The key has not the form of one.
+            Conflict: Another client has this key.
+        """
         if cik is not None and not is_key(cik):
             raise Malformed("a CIK has 40 characters of 0-9 and a-f")
         if cik is not None and self.resources.by_cik(cik) is not None:
@@ -385,8 +408,8 @@ class Platform:
             self.fault = None
         self.waits.durable()
         self._end_waits(self.waits.deliver())
-        if self.database.narrowed:
-            self.database.narrowed = False
+        if self.database.narrowings != self._narrowings:
+            self._narrowings = self.database.narrowings
             self._end_waits(self.waits.end_refused())
         self.ringing.look()
         return None
@@ -451,7 +474,6 @@ class Platform:
 
     def stop(self) -> None:
         """Stop background work and commit."""
-        collector.release()
         self._stopped = True
         self.ringing.stop()
         self.commit()

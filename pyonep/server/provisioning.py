@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
@@ -66,7 +66,11 @@ Handler = Callable[..., Answer]
 
 
 class Route(NamedTuple):
-    """Handlers by method, and who may call: ``none``, ``client`` or ``vendor``."""
+    """Handlers by method, and who may call.
+
+    That is ``none``: anybody; ``client``: a client, by its key; ``vendor``: a vendor, by the
+    key of its client or a token; ``vendor by key``: by the key only.
+    """
 
     methods: dict[str, Handler]
     who: str
@@ -84,7 +88,7 @@ async def respond(request: Request, read: Read) -> Response:
     if handler is not _upload:
         request.body = await read(_most_bytes(request, route))
     caller = _caller(request, route)
-    request.check = lambda: _caller(request, route)
+    request.check_caller = lambda: _caller(request, route)
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
     answer = request.platform.work(handler, request, caller, *arguments)
@@ -184,6 +188,18 @@ def _check_guest(request: Request, handler: Handler, caller: Management) -> None
 
 
 def _model(request: Request, caller: Management, name: str) -> Model:
+    """A model that the caller may work on, as long as the request goes on."""
+    model = _found_model(request, caller, name)
+
+    def check() -> None:
+        if _found_model(request, caller, name).id != model.id:
+            raise NotFound("the model was removed meanwhile")
+
+    request.grounds["model", model.id] = (check,)
+    return model
+
+
+def _found_model(request: Request, caller: Management, name: str) -> Model:
     model = request.platform.fleet.model(caller.owner.id, name)
     if caller.is_guest:
         shared = model is not None and request.platform.fleet.is_shared(model.id, caller.vendor.id)
@@ -573,8 +589,8 @@ def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> 
     return done()
 
 
-async def _enabled(request: Request, steps: Generator[None, None, str]) -> Response:
-    return plain(str(await request.platform.finished(steps, request.check)), CSV)
+async def _enabled(request: Request, steps: Steps[str]) -> Response:
+    return plain(await request.platform.finished(steps, request.check), CSV)
 
 
 def _mine(caller: Management, serial: Serial) -> Serial:
@@ -804,7 +820,14 @@ def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
     group = request.platform.fleet.group(model.id, name)
     if group is None:
         raise NotFound("no such group")
+    request.grounds["group", group[0]] = (_check_group, request, model, name, group[0])
     return group
+
+
+def _check_group(request: Request, model: Model, name: str, number: int) -> None:
+    group = request.platform.fleet.group(model.id, name)
+    if group is None or group[0] != number:
+        raise NotFound("the group was removed meanwhile")
 
 
 def _groups(request: Request, caller: Management, name: str) -> Steps[Response]:

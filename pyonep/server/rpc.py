@@ -7,7 +7,6 @@ until their effects are durable, and writes the answers.
 from __future__ import annotations
 
 import re
-from types import GeneratorType
 from typing import Any, NamedTuple, Optional
 
 from . import calllog, jsontext, pieces
@@ -15,16 +14,17 @@ from .access import Caller
 from .budget import Budget
 from .errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
 from .pieces import Encoded
-from .platform import Platform
+from .platform import Platform, Unfinished
 from .turns import Steps, Turn, in_turns
 from .waits import Hangup, HungUp, Waiter, while_connected
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40
-_FEW = 200  # answers
 _AUTH_FIRST = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"auth"[ \t\r\n]*:[ \t\r\n]*')
-_MUCH = 100  # of them, which are not kept as objects until the answer is written
-_LITTLE = 8  # numbers or short texts, which every answer may have
+_ANSWERS_AT_ONCE = 200  # that are written in one go
+# A result of more items is written when it is there, and not kept as objects until the end.
+_KEPT_ITEMS = 100
+_FREE_ITEMS = 8  # that do not count against the budget: numbers or short texts
 
 NOT_JSON, BAD_REQUEST, UNAUTHORIZED, FAULT, NOT_SUPPORTED = -1, 400, 401, 500, 501
 MISDIRECTED = 421  # as the status of HTTP
@@ -141,7 +141,7 @@ def _is_long(answer: dict[str, Any]) -> bool:
 
 
 async def _written(answers: list[dict[str, Any]]) -> bytes:
-    if len(answers) < _FEW and not any(map(_is_long, answers)):
+    if len(answers) < _ANSWERS_AT_ONCE and not any(map(_is_long, answers)):
         return jsontext.encode(answers)
     written = await in_turns(pieces.encoded(answers))
     return "".join(written.parts).encode("ascii")
@@ -224,8 +224,8 @@ async def _run(
         return _Ran(_failed(NOT_SUPPORTED, "arguments must be a list", "arguments"))
     try:
         result = platform.call(caller, procedure, arguments, budget, is_first)
-        if type(result) is GeneratorType:
-            result = await platform.finished(result, lambda: platform.check(caller))
+        if type(result) is Unfinished:
+            result = await platform.finished(*result)
         if type(result) in (list, dict, str):
             result = await _told(result, budget)
     except LookupError:
@@ -252,10 +252,10 @@ async def _run(
 async def _told(result: Any, budget: Budget) -> Any:
     """A result as it goes into the answer: one that is long is written at once, in steps."""
     weight = pieces.weight(result)
-    if weight > _MUCH:
+    if weight > _KEPT_ITEMS:
         result = await in_turns(pieces.encoded(result))
         budget.tell(0, sum(map(len, result.parts)))
-    elif weight > _LITTLE:
+    elif weight > _FREE_ITEMS:
         budget.tell(0, weight * pieces.ITEM)
     return result
 

@@ -15,6 +15,7 @@ import uvicorn
 from .app import App
 from .connection import Connection
 from .platform import Platform
+from .turns import collector
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -33,12 +34,19 @@ _ROUNDS = 5  # of the event loop, after which no accepted connection is left
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it, and lets open waits end."""
+    """A server that leaves signals to whoever runs it, and lets open waits end.
+
+    Args:
+        platform: What it serves.
+        owns_process: The process is there for it alone, and what holds for all of the
+            process may be changed: Python's collector of cycles rests during long work.
+    """
 
     should_exit: bool  # uvicorn's, which says no type
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, owns_process: bool = False) -> None:
         self.platform = platform
+        self._owns_process = owns_process
         config = uvicorn.Config(
             App(platform),
             log_config=None,
@@ -68,6 +76,8 @@ class Server(uvicorn.Server):
         """Begin to listen."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
+        if self._owns_process:
+            collector.begin()
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_BACKLOG)
@@ -100,6 +110,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """End open waits, shut down, and cut connections that came in meanwhile."""
+        if self._owns_process:
+            collector.end()
         self.platform.waits.expire_all()
         cutting = asyncio.get_running_loop().call_later(_GRACE, self._cut)
         await super().shutdown(sockets)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Generator
-from typing import Any, Optional, TypeVar
+from collections.abc import Generator, Iterator, Sequence
+from typing import Callable, Optional, TypeVar
 
 T = TypeVar("T")
+K = TypeVar("K")
 Steps = Generator[None, None, T]  # long work, whose result is known after the last step
 
 TURN = 0.004  # seconds
@@ -103,6 +104,26 @@ class Turn:
         self.begin()
 
 
+def pages(
+    read: Callable[[K, int], Sequence[T]], place: Callable[[T], K], after: K, size: int
+) -> Iterator[Sequence[T]]:
+    """All that a store gives page by page; each is read when the one before is done with.
+
+    Args:
+        read: Gives so many of what comes after a place.
+        place: The place of one of them.
+        after: A place before all of them.
+        size: How many a page has.
+    """
+    while True:
+        page = read(after, size)
+        if page:
+            yield page
+        if len(page) < size:
+            return
+        after = place(page[-1])
+
+
 def step(steps: Steps[T]) -> Optional[tuple[T]]:
     """Carry out one step; the result, in a tuple, when it was the last one."""
     try:
@@ -112,32 +133,48 @@ def step(steps: Steps[T]) -> Optional[tuple[T]]:
     return None
 
 
-async def in_turns(steps: Generator[Any, None, T]) -> T:
+async def in_turns(steps: Steps[T]) -> T:
     """Carry out steps that change nothing that is stored; for others see `Platform.finished`."""
     turn = Turn()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    while (end := step(steps)) is None:
         if turn.is_over:
             await turn.pass_on()
+    return end[0]
+
+
+def at_once(steps: Steps[T]) -> T:
+    """Carry out steps without a break, where there is no loop or they are few."""
+    while (end := step(steps)) is None:
+        pass
+    return end[0]
 
 
 class _Collector:
     """Keeps Python's collector of cycles away from the many lists of long work.
 
     It would walk over all of them several times, and nobody can interrupt it; they go
-    when the work is done.
+    when the work is done. Python has one for the whole process: it is held off only where
+    somebody who owns the process has said so.
     """
 
     def __init__(self) -> None:
+        self._is_ours = False
         self._is_off = False
         self._since = self._until = 0.0
 
+    def begin(self) -> None:
+        """From now on it may be held off: the process is ours."""
+        self._is_ours = True
+
+    def end(self) -> None:
+        """It is not held off any more."""
+        self._is_ours, self._since = False, 0.0
+        self._release()
+
     def hold_off(self) -> None:
-        """Keep it away for a while."""
+        """Keep it away for a while, in a process that is ours."""
+        if not self._is_ours:
+            return
         now = time.monotonic()
         self._until = now + _WHILE
         if not self._is_off and gc.isenabled() and now > self._since + _LONGEST_WHILE + _WHILE:
@@ -152,23 +189,12 @@ class _Collector:
             return
         if now < self._since + _LONGEST_WHILE:
             self._since = 0.0  # may be held off again at once
-        self.release()
+        self._release()
 
-    def release(self) -> None:
-        """Let it do its work again."""
+    def _release(self) -> None:
         if self._is_off:
             self._is_off = False
             gc.enable()
 
 
 collector = _Collector()
-
-
-def at_once(steps: Generator[Any, None, T]) -> T:
-    """Carry out steps without a break, where there is no loop or they are few."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result

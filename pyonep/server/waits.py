@@ -137,10 +137,6 @@ class Waits:
     def __len__(self) -> int:
         return sum(map(len, self._waiters.values()))
 
-    def is_awaited(self, resource: int) -> bool:
-        """Whether anyone waits for this resource."""
-        return resource in self._waiters
-
     def arrived(self, resource: int, time: int, value: Any) -> None:
         """Note a point."""
         if resource in self._waiters:

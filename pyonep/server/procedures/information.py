@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from types import GeneratorType
 from typing import Any, Callable
 
@@ -10,14 +9,12 @@ from .. import access, flow, rules
 from ..access import Call
 from ..descriptions import KINDS
 from ..store import Node
-from ..turns import at_once
+from ..turns import Pace, Steps, at_once
 from .table import an_object, procedure
 
 _COUNTED = (*KINDS, "disk", "email", "http", "share", "sms", "xmpp")
 _NOT_MINE = "undefined"
 _AT_ONCE = 200  # subscribers that one step looks at
-
-Steps = Generator[None, None, Any]
 
 
 @procedure
@@ -30,7 +27,7 @@ def info(call: Call, resource: Any, options: Any = None) -> Any:
     return steps if many else at_once(steps)
 
 
-def _info(call: Call, node: Node, wanted: set[str]) -> Steps:
+def _info(call: Call, node: Node, wanted: set[str]) -> Steps[Any]:
     within = access.is_within(call.platform, node, call.client.id)
     found = {}
     for name, tell in _TELL.items():
@@ -62,14 +59,14 @@ def _aliases(call: Call, node: Node) -> Any:
     return _aliases_in(call, node)
 
 
-def _aliases_in(call: Call, client: Node) -> Steps:
+def _aliases_in(call: Call, client: Node) -> Steps[Any]:
     found: dict[str, list[str]] = {}
     for alias, node in (yield from access.aliases_of(call.platform, client)):
         found.setdefault(node.rid, []).append(alias)
     return found
 
 
-def _basic(call: Call, node: Node) -> Steps:
+def _basic(call: Call, node: Node) -> Steps[Any]:
     subscribers = yield from _subscribers(call, node)
     basic: dict[str, Any] = {
         "modified": node.modified,
@@ -138,13 +135,14 @@ def _storage(call: Call, node: Node) -> dict[str, int] | None:
     }
 
 
-def _subscribers(call: Call, node: Node) -> Steps:
+def _subscribers(call: Call, node: Node) -> Steps[Any]:
     resources, found = call.platform.resources, []
-    for place, number in enumerate(resources.subscribers(node.rid)):
+    pace = Pace(_AT_ONCE)
+    for number in resources.subscribers(node.rid):
         one = resources.by_id(number)
         if one is not None and access.in_tree(call.platform, one):
             found.append([one.type, one.rid])
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
     return found
 

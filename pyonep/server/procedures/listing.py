@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, Callable, TypeVar
+from functools import partial
+from typing import Any, Callable
 
 from .. import access
 from ..access import Call
 from ..descriptions import KINDS
 from ..errors import Refused
 from ..store import Node
+from ..turns import Pace, Steps, pages
 from .table import a_list, a_text, an_object, procedure
 
-T = TypeVar("T")
-Steps = Generator[None, None, T]
 _Lister = Callable[[Call, str, Any], "Steps[list[str]]"]
 _AT_ONCE = 500  # resources that one step looks at
 
@@ -59,16 +58,12 @@ def _public(call: Call, kind: str, _: Any) -> Steps[list[str]]:
 
 def _children(call: Call, kind: str, public_only: bool) -> Steps[list[str]]:
     found: list[str] = []
-    after = 0
-    while True:
-        page = call.platform.resources.rids_after(
-            call.client.id, kind, after, _AT_ONCE, public_only
-        )
+    read = partial(call.platform.resources.rids_after, call.client.id, kind, public_only)
+    for page in pages(read, lambda one: one[0], 0, _AT_ONCE):
         found += [rid for _, rid in page]
-        if len(page) < _AT_ONCE:
-            return found
-        after = page[-1][0]
-        yield
+        if len(page) == _AT_ONCE:  # of few, one step is enough
+            yield
+    return found
 
 
 def _activated(call: Call, kind: str, _: Any) -> Steps[list[str]]:
@@ -86,12 +81,12 @@ def _nodes(aliased: list[tuple[str, Node]], kind: str) -> list[Node]:
 
 
 def _alive(call: Call, rids: list[str]) -> Steps[list[str]]:
-    found = []
-    for place, rid in enumerate(rids):
+    found, pace = [], Pace(_AT_ONCE)
+    for rid in rids:
         node = call.platform.resources.by_rid(rid)
         if node is not None and access.in_tree(call.platform, node):
             found.append(rid)
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
     return found
 

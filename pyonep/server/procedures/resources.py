@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from typing import Any
 
 from .. import access, descriptions, lifecycle
@@ -11,6 +10,7 @@ from ..access import Call
 from ..errors import Refused, invalid
 from ..limits import ENTITIES
 from ..store import Node
+from ..turns import Steps
 from .table import a_text, a_word, an_object, procedure, seconds
 
 VISIBILITIES = ("public", "private")
@@ -39,7 +39,7 @@ def _create(call: Call, kind: Any, given: Any) -> Any:
     return lifecycle.create(call.platform, call.client, kind, description).rid
 
 
-def _clone(call: Call, given: dict[str, Any]) -> Generator[None, None, str]:
+def _clone(call: Call, given: dict[str, Any]) -> Steps[str]:
     source = clone_source(call, given)
     copy = yield from lifecycle.clone(
         call.platform,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from typing import Any, Optional
 
-from .. import access, dataports, flow, lifecycle, values
+from .. import dataports, flow, lifecycle, values
 from ..access import Call
 from ..errors import BadArguments, Partly, Problem, Refused, invalid
 from ..jsontext import to_text
 from ..pieces import Encoded
 from ..store import Node, Point
-from ..turns import Pace
+from ..turns import Pace, Steps
 from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
 
@@ -45,7 +44,7 @@ def writegroup(call: Call, entries: Any) -> Any:
     return _write_group(call, entries)
 
 
-def _write_group(call: Call, entries: list[Any]) -> Generator[None, None, None]:
+def _write_group(call: Call, entries: list[Any]) -> Steps[None]:
     inputs, pace = [], Pace(_AT_ONCE)
     for entry in entries:
         if not isinstance(entry, list) or len(entry) != 2:
@@ -79,8 +78,8 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
     return _record(call, node, entries)
 
 
-def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None, Optional[Partly]]:
-    now = call.platform.now()
+def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly]]:
+    now, pace = call.platform.now(), Pace(_AT_ONCE)
     good, places, refused = [], [], []
     for place, entry in enumerate(entries):
         if not isinstance(entry, list) or len(entry) != 2:
@@ -91,13 +90,11 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Generator[None, None,
         else:
             good.append((time if time > 0 else now + time, entry[1]))
             places.append(place)
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if pace.is_full():
             yield
     for first in range(0, len(good), _AT_ONCE):
         if first:
             yield
-            if not access.in_tree(call.platform, node):
-                raise Refused("restricted", "the resource was dropped meanwhile")
         some = good[first : first + _AT_ONCE]
         some_refused = yield from flow.record_many(call.platform, node, some, call.budget)
         refused += [places[first + index] for index in some_refused]
@@ -164,9 +161,7 @@ def _given(node: Node, points: list[Point]) -> list[list[Any]]:
     return [[time, give(text)] for time, text in points]
 
 
-def _chosen(
-    node: Node, steps: Generator[None, None, list[Point]], ascending: bool
-) -> Generator[None, None, list[list[Any]]]:
+def _chosen(node: Node, steps: Steps[list[Point]], ascending: bool) -> Steps[list[list[Any]]]:
     points = yield from steps
     return _given(node, points if ascending else points[::-1])
 
@@ -194,7 +189,7 @@ def _pages(
     limit: int,
     ascending: bool,
     page: list[Point],
-) -> Generator[None, None, Encoded]:
+) -> Steps[Encoded]:
     written, (low, high), goes_on = Encoded(), window, True
     while True:
         _add_page(call, node, page, written)
@@ -206,8 +201,6 @@ def _pages(
             written.parts.append("]")
             return written
         yield
-        if not access.in_tree(call.platform, node):
-            raise Refused("restricted", "the resource was dropped meanwhile")
         page, goes_on = _page(call, node, (low, high), min(limit, _AT_ONCE), ascending)
 
 
@@ -255,18 +248,18 @@ def _ascending(options: dict[str, Any]) -> bool:
 
 def _first_of_parts(
     call: Call, node: Node, window: tuple[int, int, int], limit: int
-) -> Generator[None, None, list[Point]]:
+) -> Steps[list[Point]]:
     """The first point of each of `limit` equal parts of the window, oldest first."""
     start, low, high = window
     length = high - start + 1
     points: list[Point] = []
-    position = low
+    position, pace = low, Pace(_HOPS)
     while limit and position <= high:
         found = call.platform.series.nth(node.id, position, high, 0)
         if found is None:
             break
         _add(call, points, found)
-        if len(points) % _HOPS == 0:
+        if pace.is_full():
             yield
         part = (found.time - start) * limit // length
         position = start - (-(part + 1) * length // limit)  # first second of the next part
@@ -281,7 +274,7 @@ def _add(call: Call, points: list[Point], found: Point) -> None:
 
 def _evenly_spaced(
     call: Call, node: Node, window: tuple[int, int], limit: int
-) -> Generator[None, None, list[Point]]:
+) -> Steps[list[Point]]:
     """`limit` points evenly spaced by index, first and last included, oldest first."""
     series = call.platform.series
     low, high = window
@@ -290,7 +283,7 @@ def _evenly_spaced(
         points = yield from _plainly(call, node, window, limit, count <= limit)
         return points
     points = []
-    index, position = 0, low
+    index, position, pace = 0, low, Pace(_HOPS)
     for part in range(limit):
         wanted = (part * (count - 1) + (limit - 1) // 2) // (limit - 1)
         while wanted - index > _HOP:
@@ -303,15 +296,16 @@ def _evenly_spaced(
         if found is None:
             break
         _add(call, points, found)
+        is_far = wanted - index > _HOP // _HOPS
         index, position = wanted, found.time
-        if len(points) % _HOPS == 0 or wanted - index > _HOP // _HOPS:
+        if pace.is_full() or is_far:
             yield
     return points
 
 
 def _plainly(
     call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool
-) -> Generator[None, None, list[Point]]:
+) -> Steps[list[Point]]:
     points: list[Point] = []
     (low, high), goes_on = window, limit > 0
     while goes_on:
@@ -327,7 +321,7 @@ def _plainly(
     return points
 
 
-def _counted(call: Call, node: Node, low: int, high: int) -> Generator[None, None, int]:
+def _counted(call: Call, node: Node, low: int, high: int) -> Steps[int]:
     """How many points there are in a window."""
     series = call.platform.series
     known = series.count_at_once(node.id, low, high)

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from typing import NamedTuple
 from urllib.parse import quote
 
 CHECKED_AT_ONCE = 64 * 1024 * 1024  # bytes; a larger file is checked while it is in use
@@ -14,18 +15,28 @@ _SIDES = ("", "-wal")
 _LOOK_EVERY = 1.0  # seconds
 
 
-def explain(path: str | None, error: BaseException) -> str | None:
-    """One sentence for the user about an error of SQLite; None for any other error."""
+class Explanation(NamedTuple):
+    """What an error of SQLite is about: its kind, and a sentence for the user."""
+
+    kind: str
+    sentence: str
+
+
+DAMAGED, IN_USE, OTHER = "malformed", "locked", "other"  # of the kinds: those that differ
+
+
+def explain(path: str | None, error: BaseException) -> Explanation | None:
+    """What an error of SQLite is about; None for any other error."""
     cause = getattr(error, "orig", None) or error
     if not isinstance(cause, (sqlite3.Error, sqlite3.Warning)):
         return None
     text, name = str(cause), path or "the database"
     if is_damage(cause):
-        return _DAMAGED.format(name=name)
+        return Explanation(DAMAGED, _DAMAGED.format(name=name))
     for word, sentence in _SENTENCES:
         if word in text:
-            return sentence.format(name=name)
-    return f"{name} cannot be used: {text[:200]}"
+            return Explanation(word, sentence.format(name=name))
+    return Explanation(OTHER, f"{name} cannot be used: {text[:200]}")
 
 
 # What SQLite says of a damaged file; text that cannot be read is the end of a damaged page.
@@ -41,7 +52,7 @@ _SENTENCES = (
         "{name}: the disk is full, and nothing more can be kept; it goes on as soon as there is "
         "space",
     ),
-    ("locked", "{name} is in use by another process; stop that one or name another file"),
+    (IN_USE, "{name} is in use by another process; stop that one or name another file"),
     ("unable to open", "{name} cannot be opened; does its folder exist and may you write there?"),
     ("readonly", "{name} cannot be written to; may you write to it, and to its folder?"),
     (
@@ -107,8 +118,9 @@ class Condition:
 
     def note(self, error: BaseException) -> None:
         """Look at an error that came up in use: after damage nothing more is written."""
-        if self.trouble is None and is_damage(error):
-            self.trouble = explain(self.path, error)
+        found = explain(self.path, error)
+        if self.trouble is None and found is not None and found.kind == DAMAGED:
+            self.trouble = found.sentence
 
     def begin_check(self) -> None:
         """Begin to check a large file, in a thread; the file itself must rest meanwhile."""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from . import schema
-from .condition import CHECKED_AT_ONCE, Condition, explain, require_sound
+from .condition import CHECKED_AT_ONCE, IN_USE, Condition, explain, require_sound
 
 
 class StoreError(Exception):
@@ -72,7 +72,7 @@ class Database:
         self._statements: list[ClauseElement] = []  # keeps the ids above alive
         self._savepoints = 0
         self.dirty: bool = False
-        self.narrowed: bool = False  # somebody may do less than before; whoever looks resets it
+        self.narrowings: int = 0  # how often somebody came to may do less than before
         self.unit: int = 0  # number of the unit that was begun last
         self._state = _NO_UNIT
         self.before_write_out: list[Callable[[], None]] = []
@@ -145,7 +145,8 @@ class Database:
         if isinstance(error, StoreError):
             return str(error)
         self.condition.note(error)
-        return self.condition.trouble or explain(self.condition.path, error)
+        found = explain(self.condition.path, error)
+        return self.condition.trouble or (found.sentence if found else None)
 
     # --- statements ---
 
@@ -357,5 +358,7 @@ def _settings(synchronous: str) -> Callable[[Any, Any], None]:
 
 
 def _explained(path: str | None, error: Exception) -> StoreError:
-    text = explain(path, error) or f"{path or 'the database'} cannot be used: {error}"
-    return StoreInUse(text) if "in use by" in text else StoreError(text)
+    found = explain(path, error)
+    if found is None:
+        return StoreError(f"{path or 'the database'} cannot be used: {error}")
+    return (StoreInUse if found.kind == IN_USE else StoreError)(found.sentence)

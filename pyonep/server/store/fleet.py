@@ -415,6 +415,7 @@ class FleetStore:
             self._db.change(statement, m=model.id)
         self._db.change(_REMOVE_MODEL, id=model.id)
         self._db.change(_ADD_REMOVAL, kind=MODEL, number=model.id)
+        self._db.narrowings += 1
 
     def removal(self) -> tuple[int, str, int] | None:
         """Something that was removed and of which something is left: ``(id, kind, number)``."""
@@ -447,6 +448,7 @@ class FleetStore:
     def unshare_model(self, model: int, vendor: int) -> None:
         """End a share."""
         self._db.change(_REMOVE_SHARE, m=model, v=vendor)
+        self._db.narrowings += 1
 
     # --- serial numbers ---
 
@@ -571,6 +573,7 @@ class FleetStore:
         """Take a group out; its members are removed bit by bit, see `remove_some`."""
         self._db.change(_REMOVE_GROUP, id=number)
         self._db.change(_ADD_REMOVAL, kind=GROUP, number=number)
+        self._db.narrowings += 1
 
     def members(
         self, group: int, now: float, type: str, after: int, limit: int

@@ -104,11 +104,6 @@ _MAP = insert(aliases).values(
 _UNMAP = delete(aliases).where(*_this_alias)
 _UNMAP_ALL = delete(aliases).where(or_(_a.resource == bindparam("r"), _a.client == bindparam("c")))
 _ALIASES_OF = select(_a.client, _a.alias).where(_a.resource == bindparam("r")).order_by(_a.alias)
-_ALIASES_IN = (
-    select(_r.rid, _a.alias, _a.resource)
-    .where(_a.client == bindparam("c"), _r.id == _a.resource)
-    .order_by(_a.alias)
-)
 _ALIASES_AFTER = (
     select(_a.alias, _a.resource)
     .where(_a.client == bindparam("c"), _a.alias > bindparam("after"))
@@ -358,19 +353,19 @@ class ResourceStore:
         self._subscribers.clear()
         hidden = node.description.get("public") and not description.get("public")
         locked = description.get("locked") and not node.description.get("locked")
-        self._db.narrowed = self._db.narrowed or bool(hidden or locked)
+        self._db.narrowings += bool(hidden or locked)
 
     def set_owner(self, node: Node, owner: int | None) -> None:
         """Put a node below another client; None takes it out of the tree."""
         self._db.change(_SET_OWNER, this=node.id, new_owner=owner)
         self._drop_cached(node)
-        self._db.narrowed = self._db.narrowed or node.owner not in (None, UNFINISHED)
+        self._db.narrowings += node.owner not in (None, UNFINISHED)
 
     def set_key(self, node: Node, cik: str, status: str, expires: float | None) -> None:
         """Give a client another key, or the key another state."""
         self._db.change(_SET_KEY, this=node.id, new_cik=cik, new_status=status, new_expires=expires)
         self._drop_cached(node)
-        self._db.narrowed = True
+        self._db.narrowings += 1
 
     def remove(self, node: Node) -> None:
         """Remove a node, what is known about it, and aliases to it and in it."""
@@ -392,7 +387,7 @@ class ResourceStore:
         return [_node(row) for row in rows]
 
     def rids_after(
-        self, owner: int, type: str, after: int, limit: int, public_only: bool = False
+        self, owner: int, type: str, public_only: bool, after: int, limit: int
     ) -> list[tuple[int, str]]:
         """Number and RID of the next children of a type, by number."""
         statement = _PUBLIC_RIDS_AFTER if public_only else _RIDS_AFTER
@@ -445,10 +440,6 @@ class ResourceStore:
     def aliases_of(self, resource: int) -> list[tuple[int, str]]:
         """The aliases of a resource: ``[(client, alias), ...]``."""
         return self._db.all(_ALIASES_OF, r=resource)
-
-    def aliases_in(self, client: int) -> list[tuple[str, str, int]]:
-        """The aliases in a client: ``[(rid, alias, number of the resource), ...]``."""
-        return self._db.all(_ALIASES_IN, c=client)
 
     def aliases_after(self, client: int, after: str, limit: int) -> list[tuple[str, int]]:
         """The next aliases in a client, with the numbers of the resources, in order."""

@@ -102,12 +102,12 @@ class RightsStore:
     def set_activator(self, code: str, client: int | None) -> None:
         """Say who uses a share; None: nobody."""
         self._db.change(_SET_ACTIVATOR, this=code, new_activator=client)
-        self._db.narrowed = self._db.narrowed or client is None
+        self._db.narrowings += client is None
 
     def remove_share(self, code: str) -> None:
         """Remove a share."""
         self._db.change(_REMOVE_SHARE, this=code)
-        self._db.narrowed = True
+        self._db.narrowings += 1
 
     def activated(self, client: int, resource: int) -> str | None:
         """The code by which a client reads a resource."""
@@ -140,7 +140,7 @@ class RightsStore:
     def remove_grants(self, client: int) -> None:
         """End the tokens that act as a client or were made by it."""
         if self._db.change(_REMOVE_GRANTS, c=client).rowcount:
-            self._db.narrowed = True
+            self._db.narrowings += 1
             self._db.change(_REMOVE_MAKERS)
 
     def remove_all(self, resource: int) -> None:

@@ -451,18 +451,12 @@ class SeriesStore:
         self._write_points()
         return self._db.one(_AT, s=resource, t=time) is not None
 
-    def between(
-        self, resource: int, low: int, high: int, limit: int, ascending: bool
-    ) -> list[Point]:
-        """Points from `low` to `high`, both inclusive, at most `limit` of them."""
-        self._write_points()
-        statement = _ASCENDING if ascending else _DESCENDING
-        return self._db.all(statement, s=resource, low=low, high=high, n=min(limit, LATEST))
-
     def page(
         self, resource: int, low: int, high: int, limit: int, ascending: bool, size: int
     ) -> tuple[list[Point], bool]:
-        """The same, but fewer when their values take more than `size` characters.
+        """Points from `low` to `high`, both inclusive, at most `limit` of them.
+
+        They are fewer when their values take more than `size` characters.
 
         Returns:
             The points, and whether there may be more of them.
