@@ -309,10 +309,10 @@ def test_a_group_that_is_removed_while_members_are_added(inner, world):
         "/provision/manage/group/m/g/",
         [*provisioning_headers(world, "vendor", "key", False), ("Content-Type", "text/csv")],
         "".join(f"sn,new{number}\r\n" for number in range(500)).encode(),
-        lambda: inner.fleet.count_members(number, 0) > 0,
+        lambda: inner.fleet.count_members(number, 0, 0) > 0,
         lambda: inner.fleet.remove_group(number),
     )
     assert status == 404
     while fleet.remove_some(inner):
         pass
-    assert inner.fleet.count_members(number, 0) == 0
+    assert inner.fleet.count_members(number, 0, 0) == 0
