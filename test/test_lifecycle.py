@@ -6,6 +6,7 @@ import contextlib
 import gc
 import tracemalloc
 from collections import Counter
+from typing import NamedTuple, Optional
 
 import pytest
 from conftest import Clock
@@ -443,7 +444,7 @@ def grown(do):
 @pytest.mark.parametrize("long", [{"meta": "é" * 20_000}, {"visibility": [[]] * 20_000}])
 def test_descriptions_in_memory_are_bounded_by_their_size(core, top, monkeypatch, long):
     monkeypatch.setattr(resources, "_CACHED_BYTES", 4 * 1024 * 1024)
-    rids = [made(core, top, "dataport", **long).rid for _ in range(100)]
+    rids = [made(core, top, "dataport", **long).rid for _ in range(30)]
     core.commit()
     core.database.rollback()  # forgets what is cached
     assert grown(lambda: [core.resources.by_rid(rid) for rid in rids]) < 6 * 1024 * 1024
@@ -505,3 +506,176 @@ def test_tags_have_limits(core, top):
     core.call(caller, "tag", [port.rid, "remove", "0" * 10])
     core.call(caller, "tag", [port.rid, "add", "new"])
     assert len(core.resources.tags(port.id)) == 3
+
+
+# --- a clone and a model of it ---
+
+
+class State(NamedTuple):
+    """One resource at one moment, by names, which a copy has in common with its source."""
+
+    above: tuple[str, ...]  # names of the clients it is in, the nearest first
+    kind: str
+    subscribe: Optional[str]
+    points: dict[int, str]
+    aliases: dict[str, str]
+    tags: frozenset[str]
+
+
+def seen(platform, top):
+    """What is at a client and below: ``{name: state}``."""
+    found = {}
+    queue = [(top, ())]
+    for node, above in queue:
+        name = node.description["name"]
+        assert name not in found
+        source = platform.resources.by_rid(node.description.get("subscribe") or "")
+        aliases = platform.resources.aliases_after(node.id, "", 1000)
+        found[name] = State(
+            above,
+            node.type,
+            source and source.description["name"],
+            {} if node.type == "client" else points(platform, node.id),
+            {
+                alias: platform.resources.by_id(number).description["name"]
+                for alias, number in aliases
+            },
+            frozenset(platform.resources.tags(node.id)),
+        )
+        for kind in KINDS:
+            children = platform.resources.children_after(node.id, kind, 0, 1000)
+            queue += [(child, (name, *above)) for child in children]
+    return found
+
+
+def led_to(platform, top):
+    """What resources at a client and below lead to, by subscriptions and aliases."""
+    nodes = [top]
+    for node in nodes:
+        yield platform.resources.by_rid(node.description.get("subscribe") or "") or top
+        for _, number in platform.resources.aliases_after(node.id, "", 1000):
+            yield platform.resources.by_id(number)
+        for kind in KINDS:
+            nodes += platform.resources.children_after(node.id, kind, 0, 1000)
+
+
+NAMES = "abcdefghi"
+ALTERATIONS = st.one_of(
+    st.tuples(st.just("drop"), st.sampled_from(NAMES[1:])),
+    st.tuples(st.just("move"), st.sampled_from(NAMES[1:]), st.sampled_from("abcz")),
+    st.tuples(st.just("make"), st.sampled_from("abc"), st.sampled_from(["dataport", "client"])),
+    st.tuples(st.just("put"), st.sampled_from(NAMES[3:]), st.integers(1, 9)),
+    st.tuples(st.just("flush"), st.sampled_from(NAMES[3:]), st.integers(1, 9)),
+    st.tuples(st.just("follow"), st.sampled_from(NAMES[3:]), st.sampled_from(NAMES[3:])),
+    st.tuples(st.just("map"), st.sampled_from("abc"), st.sampled_from(NAMES)),
+    st.tuples(st.just("unmap"), st.sampled_from("abc"), st.sampled_from(NAMES)),
+    st.tuples(st.just("tag"), st.sampled_from(NAMES), st.sampled_from("xy")),
+)
+
+
+class Source:
+    """A client ``a`` with clients ``b`` and ``c`` in it, others for moves, and dataports."""
+
+    def __init__(self, platform):
+        self.platform = platform
+        root = platform.resources.by_rid(platform.work(platform.add_device).rid)
+        self.caller = platform.authenticate({"cik": root.cik})
+        self.rids = {}
+        self.root = root.rid
+        for name, owner in zip("azbcdefghi", [None, None, *"aabbccab"]):
+            self.add(name, owner, "client" if name in "azbc" else "dataport")
+
+    def add(self, name, owner, kind):
+        given = {**DESCRIPTIONS[kind], "name": name}
+        if kind == "client":
+            given["limits"] = INHERIT
+        self.rids[name] = self.call("create", self.rids.get(owner, self.root), kind, given)
+
+    def call(self, procedure, *arguments):
+        with contextlib.suppress(Refused):
+            return self.platform.call(self.caller, procedure, list(arguments))
+        return None
+
+    def node(self, name):
+        return self.platform.resources.by_rid(self.rids[name] or "")
+
+    def alter(self, what, name, *more):
+        node, rid, series = self.node(name), self.rids[name], self.platform.series
+        if node is None or not access.in_tree(self.platform, node):
+            return
+        if what == "drop":
+            self.call("drop", rid)
+        elif what == "move":
+            self.call("move", rid, self.rids[more[0]], {"aliases": True})
+        elif what == "make":
+            self.add(f"new {len(self.rids)}", name, more[0])
+        elif what == "put":
+            series.put(node.id, more[0], f"{series.count(node.id)}")
+        elif what == "flush":
+            series.remove(node.id, 1, more[0])
+        elif what == "follow":
+            self.call("update", rid, {"subscribe": self.rids[more[0]]})
+        elif what == "map":
+            self.call("map", rid, "alias", self.rids[more[0]], f"to {more[0]}")
+        elif what == "unmap":
+            self.call("unmap", rid, "alias", f"to {more[0]}")
+        else:
+            self.call("tag", rid, "add", more[0])
+
+
+def is_one_of(copied, states, copy, was_lost):
+    """See that a copied resource is what its source was: each part of it at some moment.
+
+    A part that was never changed meanwhile is as it was; but what was taken out of the
+    source may have left only some of its parts.
+    """
+    assert copied.kind == states[0].kind
+    assert copied.subscribe in {state.subscribe for state in states}
+    assert copied.tags in {state.tags for state in states}
+    for part in ("points", "aliases"):
+        got, ever = getattr(copied, part), [getattr(state, part) for state in states]
+        for key in got.keys() | {key for one in ever for key in one}:
+            known = [one.get(key) for one in ever] + [None] * was_lost
+            # An alias of what has no copy is not copied where it would lead out.
+            if part == "aliases" and key not in got and not {*known} & copy.keys():
+                continue
+            assert got.get(key) in known
+
+
+@given(
+    st.lists(ALTERATIONS, max_size=10),
+    st.lists(st.lists(ALTERATIONS, max_size=2), max_size=12),
+    st.integers(1, 3),
+)
+def test_a_clone_is_what_its_source_was(before, between, few):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "_FEW", few)
+        patch.setattr(lifecycle, "_NODES_AT_ONCE", few)
+        platform = Platform(Store(None), clock=lambda: NOW)
+        source = Source(platform)
+        for alteration in before:
+            source.alter(*alteration)
+        states = [seen(platform, source.node("a"))]
+        root = platform.resources.by_rid(source.root)
+        steps, changes = lifecycle.clone(platform, root, source.node("a")), iter(between)
+        while (end := platform.work(step, steps)) is None:
+            for alteration in next(changes, ()):
+                source.alter(*alteration)
+                platform.work(lifecycle.remove_some, platform)
+                states.append(seen(platform, source.node("a")))
+        copy = seen(platform, end[0])
+        assert copy.keys() <= states[0].keys()
+        for name, first in states[0].items():
+            history = [state[name] for state in states if name in state]
+            if name in copy:
+                is_one_of(copy[name], history, copy, len(history) < len(states))
+                assert copy[name].above in {one.above for one in history}
+            else:  # it left its place, or what it is in did
+                assert len(history) < len(states) or any(
+                    one.above != first.above for one in history
+                )
+        for target in led_to(platform, end[0]):
+            is_inside = access.is_within(platform, target, end[0].id)
+            assert is_inside == (target.description["name"] in copy)
+        is_sound(platform)
+        platform.store.close()
