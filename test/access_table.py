@@ -48,6 +48,8 @@ TREE = {
     "hidden": ("stranger", "series"),
     "offered": ("stranger", "series"),
     "theirs": ("stranger", "series"),
+    "sunken": ("stranger", "series"),
+    "vanished": ("stranger", "series"),
     "box": ("stranger", "client"),
     "third": ("", "client"),
     "guest": ("", "client"),
@@ -55,6 +57,7 @@ TREE = {
     "heir": ("", "client"),
 }
 READABLE = ("shared", "public")  # by the device, besides its own
+PUBLIC = ("public", "hidden", "vanished")  # when they are made
 CODES = ("port", "shared", "offered", "theirs", "box")  # what has a share code
 CLIENTS = [name for name, (_, kind) in TREE.items() if kind == "client"]
 
@@ -67,7 +70,7 @@ class Draft:
 
     def __init__(self):
         self.parents = {name: parent for name, (parent, _) in TREE.items()}
-        self.parents.update(lost=None, given="stranger")
+        self.parents.update(lost=None, given="stranger", sunken=None, vanished=None)
         self.keys = dict.fromkeys(CLIENTS, "good")
         self.keys["fresh"] = "bad"
         self.locked = set()
@@ -125,7 +128,7 @@ class World:
             if kind == "client":
                 node = platform.add_client(owner, name)
             else:
-                given = {"format": "integer", "public": name in ("public", "hidden")}
+                given = {"format": "integer", "public": name in PUBLIC}
                 if name == "rule":
                     given["rule"] = {"timeout": {"timeout": 0, "repeat": True}}
                 node = lifecycle.create(
@@ -149,14 +152,15 @@ class World:
         self.keys = {name: self.node(name).cik for name in CLIENTS}
         for name in (*READABLE, "released", "hidden", "port", "given", "deep"):
             resources.map(self.ids["device"], name, self.ids[name])
-        for name in (*CODES, "released"):
+        for name in (*CODES, "released", "sunken"):
             self.codes[name] = self.do({"cik": self.key_of_owner(name)}, "share", name)
-        for name in ("shared", "released"):
+        for name in ("shared", "released", "sunken"):
             self.do({"cik": self.key("device")}, "activate", "share", self.codes[name], raw=True)
         self.do({"cik": self.key("third")}, "activate", "share", self.codes["theirs"], raw=True)
         rights.remove_share(self.codes["released"])
         lifecycle.update(self.platform, self.node("hidden"), {"public": False})
-        lifecycle.drop(self.platform, self.node("lost"))
+        for name in ("lost", "sunken", "vanished"):  # that somebody read until now, too
+            lifecycle.drop(self.platform, self.node(name))
         lifecycle.move(self.platform, self.node("given"), self.node("stranger"), False)
         resources.unmap(self.ids["device"], "given")
         resources.map(self.ids["device"], "given", self.ids["given"])

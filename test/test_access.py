@@ -437,6 +437,16 @@ def test_a_template_that_is_out_of_reach_is_not_cloned(inner):
         body = b"enable=true&owner=" + world.rids["portal"].encode()
         world.happen(state, "cousin")
         assert exchange(inner, "POST", "/provision/manage/model/m/free", headers, body) == 412
+    for state, want in (("dropped", 412), ("moved", 200)):
+        world = World(inner)
+        vendor = inner.fleet.vendor_of(world.ids["vendor"])
+        inner.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
+        inner.fleet.add_serials(inner.fleet.model(vendor.id, "coded").id, [("free", "")])
+        headers = [("X-Exosite-CIK", world.key("vendor"))]
+        body = b"enable=true&owner=" + world.rids["portal"].encode()
+        world.happen(state, "box")
+        path = "/provision/manage/model/coded/free"
+        assert exchange(inner, "POST", path, headers, body) == want
     world = World(inner)
     headers = [("X-Exosite-CIK", world.key("vendor"))]
     for owner, want in (("stranger", 403), ("guests", 403), ("port", 403), ("portal", 200)):
