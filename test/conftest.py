@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from stores import Stores
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
+
+# A shell lets what it runs in the background ignore Ctrl-C, and children would as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Minutes, roughly, that the tests marked with `soak` take together, instead of some seconds.
 SOAK = float(os.environ.get("PYONEP_TEST_SOAK") or 0)
