@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from . import exceptions as onep_exceptions
     from .onep import DeferredRequests, OnepV1
     from .provision import Provision
+
+if sys.version_info < (3, 9):  # noqa: UP036  # what runs from a copied folder nobody checked
+    raise ImportError("pyonep needs Python 3.9 or later; this is " + sys.version.split()[0])
 
 __all__ = [
     "DeferredRequests",

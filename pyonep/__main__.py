@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import sys
 import time
@@ -13,9 +14,9 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
-from .exceptions import OneException, in_words
+from .exceptions import OneException, OnePlatformException, in_words
 from .onep import OnepV1, Resource
-from .onephttp import ENDPOINT_VARIABLE, HOSTED
+from .onephttp import ENDPOINT_VARIABLE, HOSTED, SAY_HTTP
 from .redaction import redact
 
 CIK_VARIABLE = "PYONEP_CIK"
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--page", type=int, default=10_000, help="points to fetch at once (%(default)s)"
     )
-    read.set_defaults(run=_read)
+    read.set_defaults(run=_read, parser=read)
     return parser
 
 
@@ -83,22 +84,37 @@ def _seconds(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if not options.cik:
-        parser.error(f"no key: set {CIK_VARIABLE}, or give --cik")
+        options.parser.error(f"no key: set {CIK_VARIABLE}, or give --cik")
     try:
         options.run(options)
     except (OneException, ValueError) as error:
-        print(f"pyonep: {redact(in_words(error), options.cik)}", file=sys.stderr)
+        print(f"pyonep: {redact(_sentence(error), options.cik)}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read has enough. Python would try to flush once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read has enough
+        _drop_output()
+        return 1
+    except OSError as error:  # a full disk; what the network does is an error of ours
+        _drop_output()
+        print(f"pyonep: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is unwritten go nowhere: Python would try to write it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for those who have a command line and no program."""
+    text = in_words(error).replace(SAY_HTTP, "say so with --host http://NAME:PORT")
+    if isinstance(error, OnePlatformException) and error.code == 401:
+        return f"no client has this key, or it may not be used: {text}"
+    return text
 
 
 # --- read ------------------------------------------------------------------
@@ -106,6 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read(options: argparse.Namespace) -> None:
     series = _resource(options.series)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the terminal is set to: half a file would be the alternative.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     table = csv.writer(sys.stdout, lineterminator="\n")
     with closing(OnepV1(options.host, options.port, reuseconnection=True)) as o:
         points = o.points(options.cik, series, options.start, options.end, page=options.page)
@@ -123,16 +142,20 @@ def _resource(name: str) -> Resource:
 def _with_progress(
     points: Iterable[Any], start: int | None, end: int | None
 ) -> Iterator[Sequence[Any]]:
-    """The points; on a terminal also a bar of how much of the time is through."""
+    """The points; also a bar of how much of the time is through.
+
+    On a terminal, and not between points that are shown there.
+    """
     try:
         from tqdm import tqdm
     except ImportError:  # the extra "cli" is not installed
         yield from points
         return
     count, first, last = 0, 0, int(time.time()) if end is None else end
-    # disable=None: only on a terminal
-    layout = "{percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
-    with tqdm(disable=None, bar_format=layout, leave=True) as bar:
+    # None: only on a terminal. {postfix} would have a comma in front.
+    hidden = True if sys.stdout.isatty() else None
+    layout = "{percentage:3.0f}%|{bar}| {desc} [{elapsed}<{remaining}]"
+    with tqdm(disable=hidden, bar_format=layout, leave=True) as bar:
         for point in points:
             if not count:
                 first = point[0] if start is None else start
@@ -141,9 +164,9 @@ def _with_progress(
             yield point
             # Looking at the clock for each point would take longer than reading it.
             if not count % 1000:
-                bar.set_postfix_str(f"{count:,} points", refresh=False)
+                bar.set_description_str(f"{count:,} points", refresh=False)
                 bar.update(point[0] - first - bar.n)
-        bar.set_postfix_str(f"{count:,} points", refresh=False)
+        bar.set_description_str(f"{count:,} points", refresh=False)
         if bar.total is not None:
             bar.update(bar.total - bar.n)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import queue
+import re
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ __all__ = ["Deadline", "PacedHTTPConnection", "PacedHTTPSConnection"]
 
 # One TLS record; over TLS a timeout counts for each of them.
 _PIECE = 16 * 1024
+_LOOPBACK = re.compile(r"localhost\.?|127\.[0-9.]+|\[?::1\]?", re.IGNORECASE)
 # A socket takes no more (24 days in milliseconds).
 _LONGEST = 2_000_000.0
 
@@ -174,8 +176,13 @@ class _Paced(urllib3.connection.HTTPConnection):
             text = f"no connection to {self.host} in time"
             raise urllib3.exceptions.ConnectTimeoutError(self, text) from error
         except OSError as error:  # a name that is not known as well
-            text = f"no connection to {self.host}: {error}"
+            text = f"no connection to {self.host}:{self.port}: {error}{self._hint(error)}"
             raise urllib3.exceptions.NewConnectionError(self, text) from error
+
+    def _hint(self, error: OSError) -> str:
+        if isinstance(error, ConnectionRefusedError) and _LOOPBACK.fullmatch(self.host):
+            return ". Is a local platform running there (python -m pyonep.server)?"
+        return ""
 
     def _connected(self, deadline: Deadline) -> socket.socket:
         failure: OSError = OSError("the name has no address")

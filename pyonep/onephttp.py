@@ -39,7 +39,7 @@ import urllib3.util.ssl_
 from . import forks, reading
 from .deadline import Deadline, PacedHTTPConnection, PacedHTTPSConnection
 from .reading import ANSWER_LIMIT
-from .redaction import MASK, redact
+from .redaction import MASK, redact, scrubbed
 from .version import __version__
 
 __all__ = ["Endpoint", "OnePHTTP", "OneP_Request", "endpoint", "request_went_out"]
@@ -57,6 +57,7 @@ _REDIRECTS = 30
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _OF_BODIES = frozenset({"content-length", "content-type", "transfer-encoding"})
 _PORTS = {"http": 80, "https": 443}
+SAY_HTTP = "say so with https=False, or http:// in front of the host"
 # What OpenSSL says to an answer that is no TLS.
 _NO_TLS = (
     "WRONG_VERSION_NUMBER",
@@ -65,6 +66,8 @@ _NO_TLS = (
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
 )
+# How urllib3 begins its texts: ``HTTPConnectionPool(host='…', port=80): ``
+_OBJECT = re.compile(r"<[^>]*>: |\w+\(host=[^)]*\): ")
 # What would end a header, or has no byte in one.
 _UNFIT = re.compile(r"[\r\n\0]|[^\x00-\xff]")
 _CREDENTIAL_HEADERS = frozenset({"x-exosite-cik", "x-exosite-token", "authorization"})
@@ -106,10 +109,9 @@ def endpoint(host: str, port: Any, https: bool | None, *, port_means_http: bool)
     """
     scheme, name, inner_port = _split_host(host)
     override = os.environ.get(ENDPOINT_VARIABLE)
-    if override and (name == HOSTED or name.endswith("." + HOSTED)):
-        scheme, name, port = _split_host(override)
-        if scheme is None:
-            raise ValueError(f"{ENDPOINT_VARIABLE} must look like http://127.0.0.1:8080")
+    asked = name.rstrip(".")  # a dot ends a name that is complete
+    if override and (asked == HOSTED or asked.endswith("." + HOSTED)):
+        scheme, name, port = _of_environment(override)
         https = None
     elif port is None:
         port = inner_port
@@ -123,17 +125,35 @@ def endpoint(host: str, port: Any, https: bool | None, *, port_means_http: bool)
     return Endpoint(f"{name}:{number or (443 if https else 80)}", bool(https))
 
 
+def _of_environment(url: str) -> tuple[str, str, int | None]:
+    """Split what the environment variable has, which must be a whole URL."""
+    try:
+        scheme, name, port = _split_host(url)
+    except ValueError as error:
+        raise ValueError(f"{ENDPOINT_VARIABLE}: {error}") from scrubbed(error)
+    if scheme is None:
+        raise ValueError(f"{ENDPOINT_VARIABLE} must look like http://127.0.0.1:8080")
+    return scheme, name, port
+
+
 def _split_host(host: str) -> tuple[str | None, str, int | None]:
     """Split ``[scheme://]host[:port][/]``."""
     text = str(host)
     if text.count(":") > 1 and "[" not in text and "://" not in text:
         text = f"[{text}]"  # a bare IPv6 address
-    parts = urlsplit(text if "://" in text else "//" + text)
+    try:
+        parts = urlsplit(text if "://" in text else "//" + text)
+        port = parts.port
+    except ValueError:  # of brackets and ports
+        raise ValueError(
+            f"host must be a name or http(s)://name, a port a number from 1 to 65535, "
+            f"not {_without_user(text)!r}"
+        ) from None
     if parts.scheme not in ("", "http", "https") or not parts.hostname:
         raise ValueError(f"host must be a name or http(s)://name, not {_without_user(text)!r}")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError(f"host must have neither path nor user, not {_without_user(text)!r}")
-    return parts.scheme or None, parts.hostname, _port_number(parts.port)
+    return parts.scheme or None, parts.hostname, _port_number(port)
 
 
 def _without_user(url: str) -> str:
@@ -232,13 +252,24 @@ def _translated(
         )
     if any(word in str(error) for word in _NO_TLS):
         return requests.exceptions.SSLError(
-            "the server does not answer in TLS: it speaks http. If that is meant, say so with "
-            "https=False, or http:// in front of the host"
+            f"the server does not answer in TLS: it speaks http. If that is meant, {SAY_HTTP}"
         )
     for source, target in _TRANSLATION:
         if isinstance(error, source):
-            return target(redact(error))
+            return target(redact(_in_words(error)))
     raise error
+
+
+def _in_words(error: BaseException) -> str:
+    """The text of an error, without the objects of ours and of urllib3 that stand in it."""
+    if not isinstance(error, urllib3.exceptions.HTTPError):
+        return str(error)
+    parts = [
+        _in_words(one) if isinstance(one, BaseException) else one.rstrip(".")
+        for one in error.args
+        if one and isinstance(one, (str, BaseException))
+    ]
+    return _OBJECT.sub("", ": ".join(parts)) or str(error)
 
 
 def _is_late(error: BaseException | None) -> bool:

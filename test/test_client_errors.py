@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 import socket
 import time
+from contextlib import nullcontext
 
 import pytest
 import requests
 from servers import Recorder, Socket, free_port, results, saying
 
-from pyonep import onep
+from pyonep import Provision, onep
 from pyonep.exceptions import (
     JsonRPCRequestException,
     JsonRPCResponseException,
@@ -204,6 +206,89 @@ def test_a_server_that_is_not_there():
     with pytest.raises(JsonRPCRequestException, match="not sent") as caught:
         o.info(CIK, X)
     assert isinstance(caught.value.__cause__, requests.exceptions.ConnectionError)
+
+
+INTERNAL = re.compile(r"Paced|Kept|OneShot|HTTPS?Connection|object at|\(host=|[A-Z]\w*Error\(")
+
+
+def failures():
+    """How a request can fail on the way, and what the error says of it."""
+    yield "refused", lambda conn: None, {"port": free_port()}, "Is a local platform running there"
+    yield "no TLS", lambda conn: conn.close(), {"https": True}, "not sent"
+    yield "hangs up", lambda conn: conn.close(), {}, "no complete answer"
+    yield "silent", lambda conn: None, {}, "timed out"
+    yield "no HTTP", lambda conn: conn.sendall(b"x\r\n\r\n"), {}, "no complete answer"
+    yield "short", lambda conn: conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n") or conn.close(), {}, "cut"
+    packed = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"
+    yield "no gzip", lambda conn: conn.sendall(packed), {}, "unpacked"
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+@pytest.mark.parametrize("case", list(failures()), ids=lambda case: case[0])
+def test_an_error_speaks_of_what_happened_and_not_of_the_insides(case, reuse):
+    _, behave, where, says = case
+    with Socket(behave) as server:
+        connection = {**server.connection, "httptimeout": 0.5, "reuseconnection": reuse, **where}
+        with pytest.raises(OneException, match=says) as caught:
+            onep.OnepV1(**connection).info(CIK, X)
+        with pytest.raises(OneException) as other:
+            Provision(**connection).model_list(CIK)
+    for error in (caught.value, other.value):
+        assert not INTERNAL.search(str(error)), error
+
+
+def test_a_proxy_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(JsonRPCRequestException, match="proxy") as caught:
+        onep.OnepV1("somewhere.example").info(CIK, X)
+    assert not INTERNAL.search(str(caught.value)), caught.value
+
+
+def test_only_on_this_machine_a_local_platform_is_asked_for():
+    with pytest.raises(JsonRPCRequestException) as caught:
+        onep.OnepV1("no-such-host.invalid", 80, https=False).info(CIK, X)
+    assert "local platform" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:abc",
+        "http://127.0.0.1:99999",
+        "http://h/path",
+        "http://",
+        "h",
+        "http://[",
+        "ftp://h",
+    ],
+)
+@pytest.mark.parametrize("made", [onep.OnepV1, Provision])
+def test_a_variable_that_makes_no_sense_is_named(monkeypatch, url, made):
+    monkeypatch.setenv("PYONEP_ENDPOINT", url)
+    with pytest.raises(ValueError, match=r"^PYONEP_ENDPOINT"):
+        made()
+    with pytest.raises(ValueError, match=r"^host must|^port must") if url != "h" else nullcontext():
+        made(url)
+
+
+@pytest.mark.parametrize(
+    "host", ["m2.exosite.com.", "https://M2.exosite.com.", "x.m2.exosite.com."]
+)
+def test_a_name_that_ends_in_a_dot_is_the_hosted_service_too(monkeypatch, host):
+    monkeypatch.setenv("PYONEP_ENDPOINT", "http://127.0.0.1:8080")
+    assert onep.OnepV1(host).onephttp.base == "http://127.0.0.1:8080"
+
+
+def test_what_a_port_means():
+    """As `docs/migrating.md` says it."""
+    for port, base in ((None, "https://h:443"), (80, "http://h:80"), ("8080", "https://h:8080")):
+        assert onep.OnepV1("h", port).onephttp.base == base
+    for port, base in ((None, "https://h:443"), (443, "https://h:443"), ("8080", "http://h:8080")):
+        assert Provision("h", port).onephttp.base == base
+    for made in (onep.OnepV1, Provision):
+        assert made("h", "8080", https=False).onephttp.base == "http://h:8080"
+        assert made("http://h:8080").onephttp.base == "http://h:8080"
 
 
 def test_a_name_that_does_not_resolve():

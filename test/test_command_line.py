@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -87,13 +88,22 @@ def test_an_alias_that_is_not_there(run, series):
 
 def test_a_key_that_is_refused(run):
     code, out, err = run("read", "temperature", "--cik", "f" * 40)
-    assert (code, out) == (1, "") and err == "pyonep: 401 Invalid (auth)\n"
+    assert (code, out) == (1, "") and err == (
+        "pyonep: no client has this key, or it may not be used: 401 Invalid (auth)\n"
+    )
 
 
 def test_no_key(run, monkeypatch):
     monkeypatch.setattr(os, "environ", {})
     code, _, err = run("read", "temperature")
     assert code == 2 and "set PYONEP_CIK" in err
+    assert err.startswith("usage: python -m pyonep read ")
+
+
+def test_a_server_without_tls_is_named_in_words_of_the_command_line(run, platform):
+    code, out, err = run("read", "x", "--host", platform.host, "--port", platform.port)
+    assert (code, out) == (1, "")
+    assert "it speaks http" in err and "say so with --host http://" in err and "https=" not in err
 
 
 @pytest.mark.parametrize(
@@ -153,7 +163,7 @@ def test_a_bar_on_a_terminal(process, o, cik, series, tmp_path, monkeypatch, wit
     fill(o, cik, series, 20_000)
     if not with_tqdm:
         (tmp_path / "tqdm.py").write_text("raise ImportError('not installed')")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     with (tmp_path / "out.csv").open("w") as out:
@@ -170,9 +180,53 @@ def test_a_bar_on_a_terminal(process, o, cik, series, tmp_path, monkeypatch, wit
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 20_001
     if with_tqdm:
         last = shown.decode().rsplit("\r", 2)[-2]
-        assert "100%" in last and "20,000 points" in last, shown
+        assert re.search(r"100%\|█+\| 20,000 points \[", last), shown
     else:
         assert shown == b""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal of its own")
+def test_no_bar_between_points_that_the_terminal_shows(process, series):
+    import pty
+
+    outer, inner = pty.openpty()
+    reading = process("read", "temperature", stdout=inner, stderr=inner)
+    os.close(inner)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(outer, 65536)
+        except OSError:  # the terminal is closed
+            break
+    os.close(outer)
+    assert reading.wait(20) == 0
+    assert len(shown.splitlines()) == 26 and b"%" not in shown
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("count", [25, 20_000])
+def test_a_disk_that_is_full(process, o, cik, series, count):
+    fill(o, cik, series, count)
+    with open("/dev/full", "w") as full:
+        reading = process("read", "temperature", stdout=full, stderr=subprocess.PIPE, text=True)
+        _, err = reading.communicate(timeout=20)
+    assert reading.returncode == 1
+    assert err == "pyonep: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_csv_is_utf8_whatever_the_terminal_is_set_to(
+    process, o, cik, new_dataport, monkeypatch, encoding
+):
+    rid = new_dataport(o, cik, alias="words", format="string")
+    values = ["grün", "€", "ключ"]
+    assert o.recordbatch(cik, rid, [[START + n, one] for n, one in enumerate(values)])[0]
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    reading = process("read", "words", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = reading.communicate(timeout=20)
+    assert (reading.returncode, err) == (0, b"")
+    lines = out.decode("utf-8").splitlines()
+    assert lines == ["timestamp,value", *(f"{START + n},{one}" for n, one in enumerate(values))]
 
 
 def test_a_reader_that_has_enough(process, o, cik, series):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -49,3 +50,36 @@ def test_setup_py_install_in_a_new_environment(python, tmp_path):
     run("setup.py", "install", where=clone)
     program = "import pyonep.onep, pyonep.provision, pyonep.datastore; print(pyonep.__file__)"
     assert "site-packages" in run("-c", program, where=tmp_path)
+
+
+def too_old():
+    """What there is of interpreters before 3.9."""
+    for version in ("2", "2.7", "3.6", "3.7", "3.8"):
+        found = shutil.which(f"python{version}")
+        if found and runs(found, "-c", "import sys; sys.exit(sys.version_info >= (3, 9))"):
+            yield found
+
+
+@pytest.mark.parametrize("python", list(too_old()), ids=os.path.basename)
+def test_an_interpreter_that_is_too_old_reads_a_sentence(python):
+    def said(*words):
+        done = subprocess.run([python, *words], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1 and not done.stdout
+        return done.stderr.splitlines()[-1]
+
+    for command in ("install", "--version"):
+        assert said("setup.py", command).startswith("pyonep needs Python 3.9 or later; this is ")
+    last = said("-B", "-c", "import pyonep.onep")
+    if runs(python, "-c", "import sys; sys.exit(sys.version_info < (3, 7))"):
+        assert last.startswith("ImportError: pyonep needs Python 3.9 or later; this is 3.")
+    else:
+        assert last.startswith("SyntaxError")
+
+
+def test_every_python_can_read_setup_py():
+    """Also where no old one is at hand: nothing in it that Python 2 has no grammar for."""
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    newer = (ast.Starred, ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.AsyncFunctionDef)
+    assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
+    check = next(node for node in tree.body if isinstance(node, ast.If))
+    assert "version_info" in ast.dump(check.test)
