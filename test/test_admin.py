@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
 import pytest
 
 from pyonep import onep
-from pyonep.server import LocalPlatform
+from pyonep.server import LocalPlatform, admin, turns
+from pyonep.server.errors import Conflict
+from pyonep.server.platform import Device, Platform
+from pyonep.server.store import Store
 from pyonep.version import __version__
 
 
@@ -26,6 +30,25 @@ def test_health(raw):
     assert (status, headers["Content-Type"]) == (200, "application/json")
     assert json.loads(body) == {"status": "ok", "version": __version__}
     assert raw.send(b"", path="/health")[0] == 405
+
+
+@pytest.mark.parametrize("others", [0, 49, 50, 130])
+def test_of_two_who_add_a_name_at_once_one_is_told(monkeypatch, others):
+    """It is looked for in steps, and each is a turn of its own here."""
+    monkeypatch.setattr(turns, "TURN", -1)
+    platform = Platform(Store(None))
+    for number in range(others):
+        platform.add_device(f"other {number}")
+
+    async def run():
+        looked = [platform.finished(admin._device(platform, "x"), lambda: None) for _ in "ab"]
+        first, second = await asyncio.gather(*looked, return_exceptions=True)
+        assert isinstance(first, Device) and isinstance(second, Conflict)
+
+    asyncio.run(run())
+    steps = platform.device_named("y")
+    assert len(list(steps)) == (others + 1) // 50
+    platform.store.close()
 
 
 def test_health_when_nothing_can_be_kept(tmp_path, caplog):

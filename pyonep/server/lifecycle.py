@@ -348,12 +348,16 @@ def _children(platform: Platform, owner: int, kind: str) -> Iterator[Sequence[No
 
 
 def named_client(platform: Platform, owner: int, name: str) -> Steps[Optional[Node]]:
-    """The first client below an owner that has a name, in steps; None when there is none."""
+    """The first client below an owner that has a name, in steps; None when there is none.
+
+    What is made meanwhile comes last and is found as well: the last step looks at it.
+    """
     for children in _children(platform, owner, "client"):
         for child in children:
             if child.description["name"] == name:
                 return child
-        yield
+        if len(children) == _NODES_AT_ONCE:
+            yield
     return None
 
 
