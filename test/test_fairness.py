@@ -19,6 +19,9 @@ from hypothesis import given, strategies
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings, jsontext, pieces
+from pyonep.server.platform import Platform
+from pyonep.server.runner import Server, listen
+from pyonep.server.store import Store
 from pyonep.server.turns import TURN, at_once, collector, in_turns
 from pyonep.server.waits import Waits
 
@@ -806,6 +809,25 @@ def test_in_a_process_of_ours_it_rests_during_long_work_and_comes_back():
     finally:
         collector.end()
     assert collected_during_long_work() == [True, True]
+
+
+@pytest.mark.parametrize("owns_process", [True, False])
+def test_a_server_takes_it_only_in_a_process_of_its_own(owns_process):
+    server = Server(Platform(Store(None)), owns_process)
+
+    async def run():
+        with listen("127.0.0.1", 0) as listener:
+            serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+            while not server.started:
+                await asyncio.sleep(0)
+            collector.hold_off()
+            assert gc.isenabled() is not owns_process
+            server.stop()
+            await serving
+
+    asyncio.run(run())
+    assert gc.isenabled()
+    server.platform.store.close()
 
 
 def test_it_comes_back_when_the_platform_ends_during_long_work():
