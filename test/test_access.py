@@ -453,6 +453,20 @@ def test_a_template_that_is_out_of_reach_is_not_cloned(inner):
         body = b"enable=true&owner=" + world.rids[owner].encode()
         got = exchange(inner, "POST", "/provision/manage/model/m/free", headers, body)
         assert got == want
+    world = World(inner)
+    world.happen("dropped", "portal")
+    headers = [("X-Exosite-CIK", world.key("vendor"))]
+    body = b"enable=true&owner=" + world.rids["portal"].encode()
+    assert exchange(inner, "POST", "/provision/manage/model/m/free", headers, body) == 404
+
+
+@pytest.mark.parametrize("body", [b"disable=true", b"enable=true", b"enable=true&oldsn=free"])
+@pytest.mark.parametrize(("sn", "want"), [("mine", 205), ("free", 404), ("sn", 404)])
+def test_a_guest_acts_on_what_it_enabled_itself(inner, body, sn, want):
+    world = World(inner)
+    headers = at.provisioning_headers(world, "guest", "key", True)
+    got = exchange(inner, "POST", f"/provision/manage/model/m/{sn}", headers, body)
+    assert got == (404 if b"oldsn" in body else want)
 
 
 # --- over a socket ---------------------------------------------------------
