@@ -10,7 +10,7 @@ import asyncio
 import pytest
 from access_table import World, provisioning_headers
 
-from pyonep.server import fleet, lifecycle, turns
+from pyonep.server import fleet, lifecycle, procedures, turns
 from pyonep.server.app import App
 from pyonep.server.errors import Refused
 from pyonep.server.platform import Platform
@@ -149,6 +149,49 @@ def test_all_of_a_group_has_to_stay(inner, world):
     assert ends(inner, world, "writegroup", [entries], drop_now(inner, world, "deep")) != "ok"
 
 
+def lock(inner, world):
+    lifecycle.update(inner, world.node("device"), {"locked": True})
+
+
+def lose_the_key(inner, world):
+    inner.resources.set_key(world.node("device"), world.key("device"), "expired", None)
+
+
+@pytest.mark.parametrize("happens", [drop("deep"), move_away("deep"), lock, lose_the_key])
+@pytest.mark.parametrize("steps", range(8))
+def test_a_group_is_written_as_a_whole_or_not_at_all(inner, world, monkeypatch, happens, steps):
+    """Whatever is taken away, at whichever step."""
+    monkeypatch.setattr(procedures.series, "_AT_ONCE", 2)
+    device = world.node("device")
+    ports = [lifecycle.create(inner, device, "dataport", {"format": "integer"}) for _ in range(8)]
+    entries = [[node.rid, 1] for node in ports]
+    entries.insert(4, [world.rids["deep"], 1])
+    caller = inner.authenticate({"cik": world.key("device")})
+    writing, check = inner.call(caller, "writegroup", [entries])
+    end = status = None
+    try:
+        while (end := inner.work(turns.step, writing)) is None:
+            if not steps:
+                inner.work(happens, inner, world)
+            steps -= 1
+            check()
+    except Refused as refused:
+        status = refused.status
+    has_value = {inner.series.count(node.id) for node in ports}
+    assert has_value == ({1} if end else {0})
+    assert end or status in ("restricted", "locked")
+
+
+@pytest.mark.parametrize("happens", [drop("port"), lock, lose_the_key])
+def test_a_value_that_is_stored_is_told_while_it_is_passed_on(inner, world, happens):
+    device, port = world.node("device"), world.node("port")
+    given = {"format": "integer", "subscribe": port.rid}
+    for _ in range(300):
+        lifecycle.create(inner, device, "dataport", given)
+    call = ("write", [port.rid, 1])
+    assert ends(inner, world, *call, lambda: happens(inner, world)) == "ok"
+
+
 def drop_now(inner, world, name):
     return lambda: drop(name)(inner, world)
 
@@ -245,6 +288,7 @@ def test_points_that_are_recorded_over_http(inner, world, road, how):
 
 
 def test_values_that_are_written_over_http(inner, world):
+    """What is dropped when some have been written is dropped after all have."""
     ids, device = [], world.node("device")
     for number in range(600):
         node = lifecycle.create(inner, device, "dataport", {"format": "integer"})
@@ -259,7 +303,8 @@ def test_values_that_are_written_over_http(inner, world):
         lambda: inner.series.count(ids[0]) > 0,
         lambda: lifecycle.drop(inner, inner.resources.by_id(ids[-1])),
     )
-    assert status == 404
+    assert status == 204
+    assert [inner.series.count(number) for number in ids] == [1] * 599 + [0]
     assert inner.series.count(ids[-1]) == 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -233,6 +234,20 @@ def may_read(platform: Platform, client: Node, node: Node) -> bool:
 # What long work stands on, all that it found that it may work on: by name, what looks whether
 # it is still there, and what that takes.
 Grounds = dict[Hashable, tuple[Any, ...]]
+_DECIDED = "decided"
+
+
+@contextmanager
+def decided(grounds: Grounds) -> Iterator[None]:
+    """What the block does is done to its end, whatever is taken away meanwhile.
+
+    It is as if that had been taken away afterwards.
+    """
+    grounds[_DECIDED] = (bool,)
+    try:
+        yield
+    finally:
+        grounds.pop(_DECIDED, None)
 
 
 class Watch:
@@ -257,6 +272,8 @@ class Watch:
 
     def check(self) -> None:
         """See whether the work may go on; raises what the first look does that finds a fault."""
+        if _DECIDED in self._grounds:
+            return
         self._check_caller()
         if self._seen != self._database.narrowings:
             self._seen = self._database.narrowings

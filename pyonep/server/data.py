@@ -171,11 +171,7 @@ def _store(request: Request, client: Node) -> Steps[None]:
             inputs.append((node, _fitting(flow.prepared, request, node, value)))
         if pace.is_full(1 if node is None else flow.cost(node)):
             yield
-    now = request.platform.now()
-    for node, given in inputs:
-        yield from flow.feed(request.platform, node, given, now, request.budget) or ()
-        if pace.is_full():
-            yield
+    yield from flow.feed_all(request.platform, inputs, request.grounds, pace, request.budget)
 
 
 def _values(request: Request, client: Node) -> Steps[Response]:

@@ -100,6 +100,28 @@ def feed(
     return spread(platform, node, passed_on, time, budget)
 
 
+def feed_all(
+    platform: Platform,
+    inputs: Sequence[tuple[Node, Input]],
+    grounds: access.Grounds,
+    pace: Pace,
+    budget: Budget,
+) -> Steps[None]:
+    """Give values to resources under one timestamp: to all of them, in steps.
+
+    Others may drop some of them meanwhile, or the caller; that is as if they did so when
+    all had their values.
+    """
+    time, seen = platform.now(), platform.database.narrowings
+    with access.decided(grounds):
+        for node, given in inputs:
+            if seen != platform.database.narrowings and not access.in_tree(platform, node):
+                continue
+            yield from feed(platform, node, given, time, budget) or ()
+            if pace.is_full():
+                yield
+
+
 def spread(
     platform: Platform, source: Node, value: Any, time: int, budget: Budget | None = None
 ) -> Steps[None]:

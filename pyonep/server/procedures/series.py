@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Optional
 
-from .. import dataports, flow, lifecycle, values
+from .. import access, dataports, flow, lifecycle, values
 from ..access import Call
 from ..errors import BadArguments, Partly, Problem, Refused, invalid
 from ..jsontext import to_text
@@ -34,7 +34,14 @@ def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
     node = _written(call, resource, value)
     call.budget.work(flow.cost(node, value))
     given = flow.prepared(call.platform, node, value)
-    return flow.feed(call.platform, node, given, call.platform.now(), call.budget)
+    steps = flow.feed(call.platform, node, given, call.platform.now(), call.budget)
+    return None if steps is None else _passed_on(call, steps)
+
+
+def _passed_on(call: Call, steps: Steps[None]) -> Steps[None]:
+    """Pass on what is stored already, so that the call has come true whatever follows."""
+    with access.decided(call.grounds):
+        yield from steps
 
 
 @procedure
@@ -54,11 +61,7 @@ def _write_group(call: Call, entries: list[Any]) -> Steps[None]:
         inputs.append((node, flow.prepared(call.platform, node, entry[1])))
         if pace.is_full():
             yield
-    now = call.platform.now()
-    for node, given in inputs:
-        yield from flow.feed(call.platform, node, given, now, call.budget) or ()
-        if pace.is_full():
-            yield
+    yield from flow.feed_all(call.platform, inputs, call.grounds, pace, call.budget)
 
 
 @procedure
