@@ -391,3 +391,163 @@ def test_waits_that_are_abandoned_leave_nothing(platform, o, cik, new_dataport):
     for conn in connections:
         conn.close()
     settles(lambda: platform.run(lambda p: len(p.waits)) == before)
+
+
+# --- requests that come faster than answers are taken ---
+
+ASKED = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CHUNKED = b"POST /provision/activate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("start", [b"0\r\n", b"0\r\na: ", b"5;", b"5;a="])
+def test_trailers_and_chunk_extensions_without_end(platform, o, cik, start):
+    piece = b"a: b\r\n" * 10_000 if start == b"0\r\n" else b"a" * 60_000
+    got = answer_to(platform, CHUNKED, start, *[piece] * 100)
+    assert got.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert o.info(cik, {"alias": ""}, {"basic": True})[0]
+
+
+def test_a_trailer_is_taken_and_is_no_header(platform):
+    last = b"Connection: close\r\n\r\n"
+    got = answer_to(platform, CHUNKED, b"0\r\nHost: elsewhere.example\r\n\r\n", ASKED[:-2] + last)
+    answers = got.split(b"HTTP/1.1 ")[1:]
+    assert len([one for one in answers if b"200 OK\r\n" in one]) == 1 and b"421" not in got
+
+
+def held(inner_server):
+    """Of each connection: requests that wait parsed, and bytes that wait."""
+    connections = list(inner_server.server_state.connections)
+    return [(len(one.pipeline), len(one._held)) for one in connections]
+
+
+def test_pipelined_requests_whose_answers_nobody_takes(platform, o, cik):
+    served = platform._server.server_state
+    sent = 0
+    with socket.create_connection((platform.host, platform.port)) as conn:
+        conn.settimeout(1)
+        with contextlib.suppress(socket.timeout):
+            while sent < 64 * 1024 * 1024:
+                sent += conn.send(ASKED * 4000)
+        assert sent < 64 * 1024 * 1024  # it is not read any more
+        for requests, size in platform.run(lambda _: held(platform._server)):
+            assert requests <= 256 and size <= 512 * 1024
+        assert o.info(cik, {"alias": ""}, {"basic": True})[0]
+        assert served.total_requests < sent // len(ASKED)  # what came is not all begun
+    settles(lambda: all(size == 0 for _, size in held(platform._server)))
+
+
+def test_pipelined_requests_are_all_answered_in_order(platform):
+    def sent(name):
+        line = f"GET /no/such/place?{name} HTTP/1.1\r\nHost: localhost\r\n"
+        return f"{line}Content-Length: 3\r\n\r\nabc".encode()
+
+    count = 5000
+    last = ASKED[:-2] + b"Connection: close\r\n\r\n"
+    got = answer_to_all(platform, b"".join(sent(n) for n in range(count)) + last)
+    not_found = b"HTTP/1.1 404 Not Found\r\ndate:"  # the same stands in the body
+    assert got.count(not_found) == count and got.count(b"HTTP/1.1 200 ") == 1
+    assert got.rindex(not_found) < got.index(b"HTTP/1.1 200 ")
+
+
+def answer_to_all(platform, data):
+    """The same as `answer_to` for one who reads while sending."""
+    with socket.create_connection((platform.host, platform.port), timeout=20) as conn:
+        sending = threading.Thread(target=conn.sendall, args=(data,))
+        sending.start()
+        got = b"".join(iter(lambda: conn.recv(65536), b""))
+        sending.join(20)
+    return got
+
+
+def test_a_wait_ends_when_one_who_sent_more_behind_it_hangs_up(platform, o, cik, new_dataport):
+    port = new_dataport(o, cik, "integer")
+    before = platform.run(lambda p: len(p.waits))
+    call = {"id": 1, "procedure": "wait", "arguments": [port, {}]}
+    body = json.dumps({"auth": {"cik": cik}, "calls": [call]}).encode()
+    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    conn = socket.create_connection((platform.host, platform.port))
+    conn.sendall(head % len(body) + body + ASKED * 20)
+    settles(lambda: platform.run(lambda p: len(p.waits)) == before + 1)
+    conn.close()
+    settles(lambda: platform.run(lambda p: len(p.waits)) == before)
+
+
+# --- a body that is refused ---
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/onep:v1/rpc/process", b"200 "), ("/onep:v1/stack/alias/x", b"413 ")],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_sends_too_much_sees_the_answer(platform, cik, path, status, chunked):
+    body = b"x" * 12_000_000
+    length = b"Content-Length: %d" % len(body)
+    framing = b"Transfer-Encoding: chunked" if chunked else length
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nX-Exosite-CIK: %s\r\n%s\r\n\r\n"
+    head %= path.encode(), cik.encode(), framing
+    rest = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+    for _ in range(5):
+        with socket.create_connection((platform.host, platform.port), timeout=20) as conn:
+            conn.sendall(head)
+            conn.sendall(rest)
+            got = b"".join(iter(lambda: conn.recv(65536), b""))
+        assert got.startswith(b"HTTP/1.1 " + status)
+        assert status != b"200 " or b'"code": 400' in got or b'"code":400' in got
+
+
+@pytest.mark.parametrize("limit", ["LINGER_FOR", "LINGER_WITHIN"])
+def test_reading_on_after_a_refusal_ends(platform, monkeypatch, limit):
+    monkeypatch.setattr(connection, limit, 0.1 if limit == "LINGER_WITHIN" else 100_000)
+    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
+    with socket.create_connection((platform.host, platform.port), timeout=20) as conn:
+        conn.sendall(head)
+        assert conn.recv(65536).startswith(b"HTTP/1.1 200 ")
+        if limit == "LINGER_FOR":
+            with contextlib.suppress(OSError):
+                conn.sendall(b"x" * 20_000_000)
+        settles(lambda: not held(platform._server) or not lingering(platform._server))
+
+
+def lingering(inner_server):
+    return [c for c in list(inner_server.server_state.connections) if c.transport.is_closing()]
+
+
+# --- a stop while somebody is at work ---
+
+
+def test_a_stop_while_a_request_does_not_end(path):
+    code = (
+        "import sys\n"
+        "from pyonep.server import __main__ as command, runner\n"
+        "from pyonep.server.procedures.table import procedure\n"
+        "runner._GRACE = runner._TO_END = 0.2\n"
+        "@procedure\n"
+        "def endless(call):\n"
+        "    while True:\n"
+        "        yield\n"
+        "sys.exit(command.main(['--memory', '--port', '0', '--quiet']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    port = int(process.stdout.readline().rpartition(":")[2])
+    while "Ctrl-C" not in (line := process.stdout.readline()):
+        if " cik" in line and "cik_" not in line:
+            cik = line.split()[1]
+    call = {"id": 1, "procedure": "endless", "arguments": []}
+    body = json.dumps({"auth": {"cik": cik}, "calls": [call]}).encode()
+    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as conn:
+        conn.sendall(head % len(body) + body)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as other:
+            other.sendall(ASKED)
+            assert other.recv(100)  # so that it is at work on the first
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    lines = log.strip().splitlines()
+    assert len(lines) == 1 and "stopped amid requests" in lines[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Any, Callable
 
@@ -35,11 +36,14 @@ class App:
         elif scope["type"] == "http":
             try:
                 response = await self._respond(scope, receive)
+                if self.platform.settings.requests_per_connection is not None:
+                    self._count(scope, response)
+                await response(scope, receive, send)
             except (ClientDisconnect, HungUp):
                 return
-            if self.platform.settings.requests_per_connection is not None:
-                self._count(scope, response)
-            await response(scope, receive, send)
+            except asyncio.CancelledError:
+                # The platform stops, and has cut the connection: nobody else cancels requests.
+                return
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""HTTP on one connection: uvicorn's, with limits on the head of a request."""
+"""HTTP on one connection: uvicorn's, with limits on what a client can make it keep."""
 
 from __future__ import annotations
 
@@ -6,62 +6,165 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Optional
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import hosts
 
-LONGEST_HEAD = 64 * 1024  # bytes
+LONGEST_HEAD = 64 * 1024  # bytes; so much, too, of what follows the last chunk of a body
 HEAD_WITHIN = 60.0  # seconds from the first byte, or from the start of the connection
-_READ = 256 * 1024  # the event loop reads so much at once: a body may follow a head
+# How long, and for how many bytes, the rest of a request that was refused is read and thrown
+# away: a connection that is closed before reaches the client as broken, and without the answer.
+LINGER_WITHIN = 10.0  # seconds
+LINGER_FOR = 64 * 1024 * 1024
+# So much is parsed at once: the requests in it are queued, of which the shortest has 16 bytes.
+_PIECE = 4 * 1024
+# So much may wait to be parsed while a request is answered before reading is paused. As long
+# as there is less, it is noticed when the client hangs up.
+_MOST_HELD = 64 * 1024
 
 
 class Connection(HttpToolsProtocol):
-    """One connection, whose heads end: within so many bytes, and within so much time."""
+    """One connection, on which nothing is without end.
+
+    A head ends within so many bytes and so much time, and trailers within as many bytes. One
+    request is answered after the other: those that follow wait as bytes, not yet parsed, and
+    no more are read than have room; while the client does not take its answers, none is begun.
+    """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._is_in_head = True
-        self._head = 0  # bytes of the head that is not complete
+        self._is_in_message = False
+        self._unused = 0  # bytes since the last that became a head, or part of a body
         self._deadline: Optional[asyncio.TimerHandle] = None
+        self._held = bytearray()  # what came, and waits to be parsed
+        self._running: Any = None  # the cycle that is being answered
+        self._is_next_due = False  # as soon as the client takes its answers
+
+    # --- it begins and ends ---
 
     def connection_made(self, transport: Any) -> None:
         """Give it time to send a head."""
-        super().connection_made(transport)
+        lingering = _Lingering(transport, self)
+        super().connection_made(lingering)  # type: ignore[arg-type]
+        self.flow: _Flow = _Flow(transport)
         self._wait_for_head()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """It is over."""
-        self._forget_deadline()
+        self.abandon()
+        self.transport.forget()  # type: ignore[attr-defined]
         super().connection_lost(exc)
 
+    def abandon(self) -> None:
+        """Nothing more will be answered: forget what waits, and tell whoever is at work."""
+        self._forget_deadline()
+        self._held.clear()
+        self.pipeline.clear()
+        for cycle in (self._running, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self._held.clear()
+        super().shutdown()
+        self.transport.hurry()  # type: ignore[attr-defined]
+
+    def cut(self) -> None:
+        """End it at once, whatever it is doing."""
+        self.abandon()
+        self.transport.abort()
+
+    # --- what comes ---
+
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless the head has become too long."""
-        if self._is_in_head:
-            self._head += len(data)
-            if self._head > LONGEST_HEAD + _READ:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-                return
+        """Take what came: parse it, or keep it until the requests before are answered."""
+        if self.transport.is_closing():
+            self.transport.discard(data)  # type: ignore[attr-defined]
+        elif len(data) <= _PIECE and not self._held and not self._is_busy:
+            self._parse(data)
+        else:
+            self._held += data
+            self._go_on()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a whole request is there that is not answered yet."""
+        cycle: Any = self.cycle
+        if self.pipeline or self._is_next_due:
+            return True
+        return cycle is not None and not (cycle.response_complete or cycle.more_body)
+
+    def _go_on(self) -> None:
+        """Parse what is held, up to the end of the next request."""
+        while self._held and not self._is_busy and not self.transport.is_closing():
+            piece = bytes(self._held[:_PIECE])
+            del self._held[:_PIECE]
+            self._parse(piece)
+        self.flow.set_full(len(self._held) > _MOST_HELD)
+
+    def _parse(self, data: bytes) -> None:
+        self._unused += len(data)
         super().data_received(data)
-        if self._is_in_head:
-            if self._head > LONGEST_HEAD:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            elif self._deadline is None:
-                self._wait_for_head()
+        if self._unused > LONGEST_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._is_in_head and self._deadline is None:
+            self._wait_for_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._is_in_head = True
+        self._is_in_head = self._is_in_message = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of a head; one that comes as a trailer, when the request is read, is not kept."""
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._is_in_head, self._head = False, 0
+        self._is_in_head, self._unused = False, 0
         self._forget_deadline()
         # ASGI tells only the path of a target: its host joins the headers.
         named = hosts.of_target(self.url)
         if named is not None:
             self.headers.append(named)
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body."""
+        self._unused = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._is_in_message, self._unused = False, 0
+        super().on_message_complete()
+
+    # --- what goes ---
+
+    def on_response_complete(self) -> None:
+        """A request is answered: begin with the next, unless the client takes no answers."""
+        self._is_next_due = self.flow.write_paused
+        if self._is_next_due and not self.transport.is_closing():
+            return
+        self._running = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+        if self._held:
+            self.loop.call_soon(self._go_on)  # others may be ready, too
+
+    def resume_writing(self) -> None:
+        """The client takes its answers again."""
+        super().resume_writing()
+        if self._is_next_due:
+            self.on_response_complete()
+
+    # --- what is refused ---
 
     def _wait_for_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_WITHIN, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
@@ -71,13 +174,108 @@ class Connection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP, or the end of it is unknown."""
+        self._is_in_message = True
+        if self._may_answer:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def _refuse(self, status: HTTPStatus) -> None:
-        self._is_in_head, self._deadline = False, None
+        self._deadline = None
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        if self._may_answer:
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             self.transport.write(
                 f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
             )
         self.transport.close()
+
+    @property
+    def _may_answer(self) -> bool:
+        """Whether it is the turn of the request that is being read."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        return cycle.more_body and not (cycle.response_started or self.pipeline)
+
+    @property
+    def is_all_read(self) -> bool:
+        """Whether nothing is known of that the client still has to send."""
+        return not (self._is_in_message or self._held)
+
+
+class _Flow(FlowControl):
+    """Reading that stays paused while there is no room, whatever a request wants."""
+
+    def __init__(self, transport: Any) -> None:
+        super().__init__(transport)
+        self._is_full = False
+
+    def set_full(self, is_full: bool) -> None:
+        """Say whether there is room for more."""
+        was_full, self._is_full = self._is_full, is_full
+        if is_full:
+            self.pause_reading()
+        elif was_full:
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, if there is room."""
+        if not self._is_full:
+            super().resume_reading()
+
+
+class _Lingering:
+    """A transport that, when it is closed amid a request, first lets the client hear why."""
+
+    def __init__(self, transport: Any, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._is_closing = False
+        self._rest = LINGER_FOR
+        self._end: Optional[asyncio.TimerHandle] = None
+        self.write = transport.write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._is_closing or bool(self._transport.is_closing())
+
+    def close(self) -> None:
+        """Send what waits, say that this is all, and read on for a while."""
+        if self.is_closing():
+            return
+        self._is_closing, self.write = True, _lost
+        is_all_read = self._connection.is_all_read
+        self._connection.abandon()
+        if is_all_read or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._end = self._connection.loop.call_later(LINGER_WITHIN, self._transport.close)
+
+    def discard(self, data: bytes) -> None:
+        """Throw away what the client still sends."""
+        self._rest -= len(data)
+        if self._rest < 0:
+            self._transport.close()
+
+    def hurry(self) -> None:
+        """Do not read on any more."""
+        if self._end is not None:
+            self._transport.close()
+
+    def forget(self) -> None:
+        """The connection is lost."""
+        if self._end is not None:
+            self._end.cancel()
+
+
+def _lost(data: bytes) -> None:
+    """What is written to a connection that is closed."""

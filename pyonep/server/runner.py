@@ -22,8 +22,8 @@ log: logging.Logger = logging.getLogger(__name__)
 _NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # How long requests that are under way may take when the server stops.
 _GRACE = 3  # seconds
-# And how long after that until they are given up, with a traceback: those that wait for more
-# of a body end before, as if their client had hung up.
+# And how long after that until they are given up: those that wait for more of a body end before,
+# as if their client had hung up.
 _TO_END = 1  # seconds
 # How many connections the loop accepts in one go: it tries as often when no descriptor is left,
 # each time with a line in the log.
@@ -59,7 +59,6 @@ class Server(uvicorn.Server):
             loop="asyncio",
             backlog=_ACCEPTED_AT_ONCE,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=_GRACE + _TO_END,
         )
         super().__init__(config)
         self._said = -_SAY_EVERY
@@ -113,18 +112,27 @@ class Server(uvicorn.Server):
         if self._owns_process:
             collector.end()
         self.platform.waits.expire_all()
-        cutting = asyncio.get_running_loop().call_later(_GRACE, self._cut)
+        loop = asyncio.get_running_loop()
+        endings = loop.call_later(_GRACE, self._cut), loop.call_later(_GRACE + _TO_END, self._end)
         await super().shutdown(sockets)
-        cutting.cancel()
+        for ending in endings:
+            ending.cancel()
         for _ in range(_ROUNDS):
             self._cut()
             await asyncio.sleep(0)  # lets what was accepted last show up, and aborts end
 
     def _cut(self) -> None:
         for connection in list(self.server_state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.abort()
+            if isinstance(connection, Connection):
+                connection.cut()
+
+    def _end(self) -> None:
+        """End requests that are at work still: uvicorn would show a traceback for each."""
+        tasks = list(self.server_state.tasks)
+        if tasks:
+            log.warning("stopped amid requests, which are not answered: %d", len(tasks))
+        for task in tasks:
+            task.cancel()
 
 
 def _is_a_late_accept(context: dict[str, Any]) -> bool:
