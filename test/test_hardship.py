@@ -22,7 +22,7 @@ from servers import settles, uncovered
 from pyonep import OnepV1
 from pyonep.exceptions import OnePlatformException
 from pyonep.server import LocalPlatform, StoreError, connection, folder
-from pyonep.server.store import database
+from pyonep.server.store import condition, database
 
 
 def health(platform):
@@ -188,6 +188,96 @@ def test_a_file_that_is_replaced_by_another_is_not_written_to(path):
         before = digest(path)
         assert health(platform) == "failing"
     assert digest(path) == before
+
+
+# --- a file that is changed in place ---
+
+
+def cut_to(side, share):
+    def change(path):
+        os.truncate(path + side, int(os.path.getsize(path + side) * share))
+
+    return change
+
+
+def overwrite(side):
+    def change(path):
+        with open(path + side, "r+b") as file:
+            file.write(bytes(8192))
+
+    return change
+
+
+CHANGES = [cut_to("", 0), cut_to("", 0.5), cut_to("-wal", 0), cut_to("-wal", 0.5)]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, overwrite(""), overwrite("-wal")])
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_file_that_is_changed_in_place_is_not_written_to(path, caplog, change, is_asked):
+    cik, rid = filled(path)
+    with LocalPlatform(path) as platform:
+        o = OnepV1(**platform.connection)
+        for _ in range(3):
+            assert o.write(cik, rid, "kept " * 2000)[0]
+        change(path)
+        before = digest(path)
+        if is_asked:
+            assert health(platform) == "failing"
+        else:
+            platform.run(lambda inner: vars(inner.database.condition).update(_looked=-1e9))
+        for _ in range(2):
+            with pytest.raises(OnePlatformException) as refused:
+                o.write(cik, rid, "would be lost")
+            assert refused.value.code == 500
+        assert health(platform) == "failing"
+        assert digest(path) == before
+    if hasattr(sqlite3, "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE"):
+        assert digest(path) == before
+    said = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "was truncated or overwritten" in said[0].getMessage() and path in said[0].getMessage()
+    assert not [record for record in said if record.exc_info]
+
+
+def test_a_wal_that_was_cut_is_known_by_the_hole_that_writing_on_leaves(path):
+    cik, rid = filled(path)
+    with LocalPlatform(path) as platform:
+        o = OnepV1(**platform.connection)
+        assert o.write(cik, rid, "kept " * 20_000)[0]
+        platform.run(lambda inner: inner.database.condition.look_now())
+        size = os.path.getsize(f"{path}-wal")
+        os.truncate(f"{path}-wal", 32 + 2 * (24 + 4096))
+        # As if it had been cut while a commit was under way.
+        unseen = {"_wal_size": 0, "_looked": time.monotonic()}
+        platform.run(lambda inner: vars(inner.database.condition).update(unseen))
+        assert o.write(cik, rid, "lost")[0]
+        assert os.path.getsize(f"{path}-wal") > size
+        assert health(platform) == "failing"
+
+
+def test_a_file_in_ordinary_use_is_never_thought_changed(path, monkeypatch):
+    monkeypatch.setattr(condition, "_LOOK_EVERY", 0.0)
+    link = f"{path}.link"
+    os.symlink(path, link)
+    with LocalPlatform(link) as platform:
+        cik = platform.device().cik
+        o = OnepV1(**platform.connection)
+        rid = o.create(cik, "dataport", {"format": "string"})[1]
+        assert platform.run(lambda inner: inner.database.condition._seen.wal_size) > 0
+        numbers = set()
+        for n in range(24):
+            if n == 8:  # now and then only: it is begun anew more than once in between
+                monkeypatch.setattr(condition, "_LOOK_EVERY", 1e9)
+            for k in range(n % 4 + 1):
+                start = 100 * (n * 4 + k)
+                points = [[start + i + 1, f"{n}" * 15_000] for i in range(100)]
+                assert o.recordbatch(cik, rid, points) == (True, "ok")
+            if n % 3 == 0:
+                assert health(platform) == "ok"
+                seen = platform.run(lambda inner: inner.database.condition._seen)
+                numbers.add(seen.wal_head[12:16])
+            if n % 5 == 0:
+                assert o.flush(cik, rid)[0]
+        assert len(numbers) > 3
 
 
 # --- a disk that is full ---
@@ -395,8 +485,11 @@ def test_waits_that_are_abandoned_leave_nothing(platform, o, cik, new_dataport):
 
 # --- requests that come faster than answers are taken ---
 
+POSTED = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 ASKED = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\n\r\n"
-CHUNKED = b"POST /provision/activate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"POST /provision/activate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize("start", [b"0\r\n", b"0\r\na: ", b"5;", b"5;a="])
@@ -464,9 +557,8 @@ def test_a_wait_ends_when_one_who_sent_more_behind_it_hangs_up(platform, o, cik,
     before = platform.run(lambda p: len(p.waits))
     call = {"id": 1, "procedure": "wait", "arguments": [port, {}]}
     body = json.dumps({"auth": {"cik": cik}, "calls": [call]}).encode()
-    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     conn = socket.create_connection((platform.host, platform.port))
-    conn.sendall(head % len(body) + body + ASKED * 20)
+    conn.sendall(POSTED % len(body) + body + ASKED * 20)
     settles(lambda: platform.run(lambda p: len(p.waits)) == before + 1)
     conn.close()
     settles(lambda: platform.run(lambda p: len(p.waits)) == before)
@@ -499,9 +591,8 @@ def test_who_sends_too_much_sees_the_answer(platform, cik, path, status, chunked
 @pytest.mark.parametrize("limit", ["LINGER_FOR", "LINGER_WITHIN"])
 def test_reading_on_after_a_refusal_ends(platform, monkeypatch, limit):
     monkeypatch.setattr(connection, limit, 0.1 if limit == "LINGER_WITHIN" else 100_000)
-    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
     with socket.create_connection((platform.host, platform.port), timeout=20) as conn:
-        conn.sendall(head)
+        conn.sendall(POSTED % 99_999_999)
         assert conn.recv(65536).startswith(b"HTTP/1.1 200 ")
         if limit == "LINGER_FOR":
             with contextlib.suppress(OSError):
@@ -540,9 +631,8 @@ def test_a_stop_while_a_request_does_not_end(path):
             cik = line.split()[1]
     call = {"id": 1, "procedure": "endless", "arguments": []}
     body = json.dumps({"auth": {"cik": cik}, "calls": [call]}).encode()
-    head = b"POST /onep:v1/rpc/process HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=20) as conn:
-        conn.sendall(head % len(body) + body)
+        conn.sendall(POSTED % len(body) + body)
         with socket.create_connection(("127.0.0.1", port), timeout=20) as other:
             other.sendall(ASKED)
             assert other.recv(100)  # so that it is at work on the first

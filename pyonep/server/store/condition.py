@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
 CHECKED_AT_ONCE = 64 * 1024 * 1024  # bytes; a larger file is checked while it is in use
-_SIDES = ("", "-wal")
 _LOOK_EVERY = 1.0  # seconds
+# Of the file: what names it a database, and how its pages are; it never changes.
+_HEAD = 24  # bytes
+# Of the -wal: its header, of which the first part never changes, and the rest, a number that
+# grows and two salts, when SQLite begins to fill it anew. Then a header and a page, again and
+# again; the salts stand in each of these headers, too.
+_WAL_HEAD, _WAL_FIXED = 32, 12
+_WAL_NUMBER, _WAL_SALT = slice(12, 16), slice(16, 20)
+_FRAME, _SALT = 24, slice(8, 12)
 
 
 class Explanation(NamedTuple):
@@ -45,6 +54,12 @@ _DAMAGED = (
     "{name} is damaged, or not a database of the local platform. If it holds your devices, their "
     "keys and their data: nothing more is written to it; put a copy from before in its place, or "
     "save what can be read with `sqlite3 FILE .recover`. Else name another file"
+)
+_CHANGED = (
+    "{name}, or the file beside it that ends in -wal, was truncated or overwritten while the "
+    "platform has it open: nothing more is written to it, and what was written last may be lost; "
+    "put a copy from before in its place, or save what can be read with `sqlite3 FILE .recover`, "
+    "and start anew"
 )
 _SENTENCES = (
     (
@@ -80,6 +95,10 @@ class Condition:
         self.path = path
         self.trouble: str | None = None
         self._files: dict[str, tuple[int, int]] = {}
+        self._main: io.FileIO | None = None
+        self._wal: io.FileIO | None = None
+        self._seen: _Seen | None = None
+        self._wal_size = 0
         self._looked = time.monotonic()
         self._is_gone = False
         self._check: threading.Thread | None = None
@@ -89,14 +108,46 @@ class Condition:
 
     def remember(self) -> None:
         """Note which files they are, now that they are open."""
-        for side in _SIDES if self.path else ():
-            identity = _identity(f"{self.path}{side}")
+        if self.path is None:
+            return
+        # SQLite puts the -wal beside the file itself, where the path is a link.
+        main, wal = self.path, f"{os.path.realpath(self.path)}-wal"
+        for file in (main, wal):
+            identity = _identity(file)
             if identity is not None:
-                self._files[f"{self.path}{side}"] = identity
+                self._files[file] = identity
+        # They stay open until SQLite has closed them: to close a file gives up all the locks
+        # that this process has on it.
+        with suppress(OSError):
+            self._main, self._wal = io.FileIO(main), io.FileIO(wal)
+            self.note_content()
+
+    def note_content(self) -> None:
+        """Note how long the files are, and how they begin."""
+        if self._main is not None and self._wal is not None:
+            self._seen = _see(self._main, self._wal)
+            self.note_written()
+
+    def note_written(self) -> None:
+        """Note how long the -wal has become, now that something was committed."""
+        if self._wal is not None:
+            self._wal_size = os.fstat(self._wal.fileno()).st_size
+
+    def forget(self) -> None:
+        """Let go of the files, now that SQLite has closed them."""
+        for file in (self._main, self._wal):
+            if file is not None:
+                file.close()
+        self._main = self._wal = None
 
     def look(self) -> None:
-        """See, once a second, whether the files are still the ones that are open."""
+        """See, once a second, whether the files are still the ones that are open.
+
+        Whether the -wal was cut is seen each time: what is committed next would hide it.
+        """
         now = time.monotonic()
+        if self._wal is not None and os.fstat(self._wal.fileno()).st_size < self._wal_size:
+            self._looked = -math.inf
         if now - self._looked < _LOOK_EVERY:
             return
         self._looked = now
@@ -113,6 +164,26 @@ class Condition:
             self._is_gone = True
         elif gone is None and self._is_gone:
             self.trouble, self._is_gone = None, False
+        if self.trouble is None:
+            self._look_inside()
+
+    def _look_inside(self) -> None:
+        """See whether the files still begin as they did, and have all that was written.
+
+        Only we write to them: they never become shorter, and no zeros appear in them.
+        """
+        if self._main is None or self._wal is None or self._seen is None:
+            return
+        before = self._seen
+        try:
+            now, kept = _see(self._main, self._wal), before.last_now(self._wal)
+        except OSError as error:
+            self.trouble = f"{self.path} cannot be read: {error.strerror or error}"
+            return
+        if now.follows(before, kept) and now.wal_size >= self._wal_size:
+            self._seen = now
+        else:
+            self.trouble = _CHANGED.format(name=self.path)
 
     # --- is it sound? ---
 
@@ -150,6 +221,65 @@ class Condition:
             if self._checking is not None:
                 self._checking.interrupt()
             self._check.join()
+
+
+class _Seen(NamedTuple):
+    """What the files were when they were looked at."""
+
+    size: int
+    head: bytes
+    wal_size: int
+    wal_head: bytes
+    last: bytes  # the first salt of the last page in the -wal that was whole
+
+    def follows(self, before: _Seen, kept: bytes) -> bool:
+        """Whether SQLite can have made this of what was there before.
+
+        Args:
+            before: What was there.
+            kept: What stands now where `before.last` stood.
+        """
+        if self.size < before.size or self.wal_size < before.wal_size:
+            return False
+        if len(before.head) == _HEAD and self.head != before.head:
+            return False
+        if len(before.wal_head) < _WAL_HEAD:
+            return True
+        if self.wal_head[:_WAL_FIXED] != before.wal_head[:_WAL_FIXED]:
+            return False
+        # The first salt counts how often it was begun anew: a page is of one of these times.
+        times = _since(self.wal_head[_WAL_SALT], before.wal_head[_WAL_SALT])
+        is_of_then = _since(kept, before.wal_head[_WAL_SALT]) <= times
+        is_anew = self.wal_head[_WAL_NUMBER] > before.wal_head[_WAL_NUMBER]
+        return (kept == before.last or is_of_then) and (is_anew or self.wal_head == before.wal_head)
+
+    def last_now(self, wal: io.FileIO) -> bytes:
+        """What stands now where `last` stood."""
+        return _last_salt(wal, self.wal_size, self.wal_head)
+
+
+def _since(salt: bytes, before: bytes) -> int:
+    return (int.from_bytes(salt, "big") - int.from_bytes(before, "big")) % 2**32
+
+
+def _see(main: io.FileIO, wal: io.FileIO) -> _Seen:
+    size, head = os.fstat(main.fileno()).st_size, _read(main, 0, _HEAD)
+    wal_size, wal_head = os.fstat(wal.fileno()).st_size, _read(wal, 0, _WAL_HEAD)
+    return _Seen(size, head, wal_size, wal_head, _last_salt(wal, wal_size, wal_head))
+
+
+def _last_salt(wal: io.FileIO, size: int, head: bytes) -> bytes:
+    """The first salt of the last page that is whole in so many bytes; none if there is none."""
+    page = int.from_bytes(head[8:12], "big")
+    count = (size - _WAL_HEAD) // (_FRAME + page)
+    if len(head) < _WAL_HEAD or count < 1:
+        return b""
+    return _read(wal, _WAL_HEAD + (count - 1) * (_FRAME + page), _FRAME)[_SALT]
+
+
+def _read(file: io.FileIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(length) or b""
 
 
 def require_sound(connection: sqlite3.Connection | sqlite3.Cursor) -> None:

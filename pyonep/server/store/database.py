@@ -81,6 +81,7 @@ class Database:
         self.on_rollback: list[Callable[[], None]] = []
         event.listen(self._engine, "connect", _settings(synchronous))
         self._open = ExitStack()
+        self._open.callback(self.condition.forget)
         self._open.callback(self._engine.dispose)
         try:
             self._connection = self._open.enter_context(self._engine.connect())
@@ -114,6 +115,7 @@ class Database:
         if self._needs_check:
             self._needs_check = False
             self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.condition.note_content()
             self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
             self.condition.begin_check()
 
@@ -219,6 +221,7 @@ class Database:
             raise StoreError(condition.trouble)
         self.write_out()
         self._cursor.execute("COMMIT")
+        condition.note_written()
         self.dirty = False
 
     def rollback(self) -> None:
@@ -312,17 +315,30 @@ class Database:
         """Commit, note that the file was closed, and close it.
 
         Raises:
-            StoreError: That could not be written. The file is closed all the same.
+            StoreError: That could not be written, or something happened to the file that was
+                not known yet. It is closed all the same.
         """
+        known = self.condition.trouble
         self.condition.close()
+        self.condition.look_now()
         try:
-            if self.condition.trouble is None:
+            if self.condition.trouble is not None:
+                self._leave_wal()
+                if known is None:
+                    raise StoreError(self.condition.trouble)
+            else:
                 self.change(_CLOSED, name=_OPEN)
                 self.commit()
         except sqlite3.Error as error:
             raise _explained(self.condition.path, error) from error
         finally:
             self._open.close()
+
+    def _leave_wal(self) -> None:
+        """Let closing write nothing: SQLite would bring the -wal over, whatever became of it."""
+        option = getattr(sqlite3, "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE", None)  # since Python 3.12
+        if option is not None:
+            self._driver.setconfig(option, True)
 
 
 _IN_MEMORY = (None, "", ":memory:")
