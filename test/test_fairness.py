@@ -458,6 +458,50 @@ def test_what_was_under_a_model_goes_bit_by_bit(tmp_path):
     assert counts == [2, 0, 0, 0]
 
 
+def test_a_resource_with_many_aliases_goes_and_moves_in_turns():
+    with LocalPlatform() as platform:
+        house = House(platform, points=0)
+        limits = {"limits": {"dataport": "inherit"}}
+        box = house.ok("create", "client", limits)
+        key = house.ok("info", box, {"key": True})["key"]
+        names = [f"name {n}" for n in range(3000)]
+        rid = house.dataport()
+        house.raw.send(rpc(house.cik, *[("map", "alias", rid, name) for name in names]))
+        other = house.dataports(1, cik=key)[0]
+        house.ok("map", "alias", other, "name 7", cik=key)
+        house.ok("move", rid, box, {"aliases": True})
+        assert house.ok("info", {"alias": ""}, {"aliases": True})["aliases"] == {}
+        aliases = house.ok("info", {"alias": ""}, {"aliases": True}, cik=key)["aliases"]
+        assert aliases == {other: ["name 7"], rid: sorted(set(names) - {"name 7"})}
+        house.ok("drop", rid)
+        aliases = house.ok("info", {"alias": ""}, {"aliases": True}, cik=key)["aliases"]
+        assert aliases == {other: ["name 7"]}
+        answer = house.raw.call(key, "read", {"alias": "name 8"})
+        assert answer["status"] == "invalid"  # no resource has it
+        again = house.dataports(1, cik=key)[0]
+        house.ok("map", "alias", again, "name 2999", cik=key)
+        house.ok("map", "alias", again, "name 0", cik=key)
+        while platform.run(lambda inner: inner.resources.dropped()) is not None:
+            house.ok("write", house.beside, 1)
+        aliases = house.ok("info", {"alias": ""}, {"aliases": True}, cik=key)["aliases"]
+        assert aliases == {other: ["name 7"], again: ["name 0", "name 2999"]}
+        house.raw.http.close()
+
+
+def test_many_with_a_tag(house):
+    limits = {"limits": {"dataport": "inherit", "client": "inherit"}}
+    box = house.ok("create", "client", limits)
+    key = house.ok("info", box, {"key": True})["key"]
+    rids = house.dataports(6000, cik=key)
+    calls = [("tag", rid, "add", "red") for rid in [*rids[:5500], house.many]]
+    house.raw.send(rpc(house.cik, *calls))
+    assert house.ok("listing", ["dataport"], {"tagged": ["red"]}, cik=key) == {
+        "dataport": rids[:5500]
+    }
+    found = house.ok("listing", ["dataport"], {"tagged": ["red", "blue"]})["dataport"]
+    assert sorted(found) == sorted([*rids[:5500], house.many])
+
+
 def asked(house, method, path, body=b"", headers=None):
     """Status and body of an answer, and how many writes were answered while it was made."""
     headers = headers or {"X-Exosite-CIK": house.cik, "Content-Type": FORM}

@@ -205,6 +205,16 @@ def is_unfinished(platform: Platform, node: Node) -> bool:
     return top is not None and top.owner == UNFINISHED
 
 
+def aliased(platform: Platform, client: Node, alias: str) -> Node | None:
+    """What a client has mapped to a name, as long as it is in the tree."""
+    if not is_storable(alias):
+        return None
+    node = platform.resources.aliased(client.id, alias)
+    if node is None or node.owner == client.id or in_tree(platform, node):
+        return node
+    return None
+
+
 def aliases_of(platform: Platform, client: Node) -> Steps[list[tuple[str, Node]]]:
     """What a client has aliases for, as far as it is in the tree, by alias; in steps."""
     found: list[tuple[str, Node]] = []
@@ -335,12 +345,7 @@ class Call:
 
     def aliased(self, alias: str) -> Node | None:
         """What the caller has mapped to a name, as long as it is in the tree."""
-        if not is_storable(alias):
-            return None
-        node = self.platform.resources.aliased(self.client.id, alias)
-        if node is None or node.owner == self.client.id or in_tree(self.platform, node):
-            return node
-        return None
+        return aliased(self.platform, self.client, alias)
 
     def own(self, resource: Any) -> Node:
         """The caller or something below it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import lifecycle, values
+from . import access, lifecycle, values
 from .descriptions import is_key, is_storable
 from .errors import Conflict, Malformed, Refused, shown
 from .store import Node
@@ -50,7 +50,7 @@ def add(
         raise Malformed(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     if rid is not None and not is_key(rid):
         raise Malformed("a RID has 40 characters of 0-9 and a-f")
-    if platform.resources.aliased(client.id, alias) is not None:
+    if access.aliased(platform, client, alias) is not None:
         raise Conflict(f"the client has a resource with the alias {shown(alias)}")
     if rid is not None and platform.resources.by_rid(rid) is not None:
         raise Conflict("another resource has this RID")
@@ -59,6 +59,7 @@ def add(
         node = lifecycle.create(platform, client, "dataport", description, rid=rid)
     except Refused as refused:
         raise Malformed(str(refused)) from refused
+    platform.resources.unmap(client.id, alias)  # it may lead to what was dropped
     platform.resources.map(client.id, alias, node.id)
     return Dataport(alias, node.rid, format)
 
@@ -81,7 +82,7 @@ def provide(
     alias = resource.get("alias") if is_alias else resource
     if not isinstance(alias, str) or not (is_alias or is_key(alias)):
         return
-    if platform.resources.aliased(client.id, alias) is not None:
+    if access.aliased(platform, client, alias) is not None:
         return
     if not is_alias and platform.resources.by_rid(alias) is not None:
         return

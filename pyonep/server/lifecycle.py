@@ -16,12 +16,13 @@ from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
 from .store import EARLIEST, UNFINISHED, Node
-from .turns import Pace, Steps, pages
+from .turns import Pace, Steps, pages, step
 
 if TYPE_CHECKING:
     from .platform import Platform
 
 _NODES_AT_ONCE = 50
+_ALIASES_AT_ONCE = 200
 
 
 # --- create, update --------------------------------------------------------
@@ -139,9 +140,7 @@ def drop(platform: Platform, node: Node) -> None:
             for kind, total in resources.totals(node.id).items():
                 if kind in limits.ENTITIES:
                     resources.note(owner.id, kind, now, -total)
-        for client, alias in resources.aliases_of(node.id):
-            resources.unmap(client, alias)
-        resources.set_owner(node, None)
+        resources.set_owner(node, None)  # an alias leads nowhere now, and goes with it
     for number in gone:
         platform.waits.dropped(number)
     platform.remove_dropped()
@@ -192,6 +191,8 @@ def _erase(platform: Platform, node: Node) -> bool:
     platform.series.forget(node.id)
     platform.timers.remove(node.id)
     platform.rights.remove_all(node.id)
+    if platform.resources.unmap_some(node.id, _ALIASES_AT_ONCE):
+        return False
     platform.resources.remove(node)
     return True
 
@@ -199,8 +200,13 @@ def _erase(platform: Platform, node: Node) -> bool:
 # --- move ------------------------------------------------------------------
 
 
-def move(platform: Platform, node: Node, destination: Node, with_aliases: bool) -> None:
+def move(
+    platform: Platform, node: Node, destination: Node, with_aliases: bool
+) -> Steps[None] | None:
     """Put a resource below another client.
+
+    Returns:
+        The steps that go on with its aliases; None when there are few.
 
     Raises:
         Refused: ``invalid``: the destination is below the resource or has no room.
@@ -217,26 +223,31 @@ def move(platform: Platform, node: Node, destination: Node, with_aliases: bool) 
         limits.check(platform, destination, limits.weight(platform, node))
         limits.take(platform, destination, node)
         resources.set_owner(node, destination.id)
-        moved = resources.by_id(node.id)
-        assert moved is not None
-        _move_aliases(platform, moved, source, destination if with_aliases else None)
+        steps = _move_aliases(platform, node.id, source, destination if with_aliases else None)
+        return steps if step(steps) is None else None
 
 
 def _move_aliases(
-    platform: Platform, node: Node, source: Node, destination: Optional[Node]
-) -> None:
+    platform: Platform, number: int, source: Node, destination: Optional[Node]
+) -> Steps[None]:
     """Make the former owner's aliases again where they are free; the others go.
 
     Aliases in clients further up stay where they still lead to something below.
     """
-    resources = platform.resources
-    for client, alias in resources.aliases_of(node.id):
+    resources, pace = platform.resources, Pace(_ALIASES_AT_ONCE)
+    for client, alias in resources.aliases_of(number):
+        if pace.is_full():
+            yield
+        node = resources.aliased(client, alias)
+        if node is None or node.id != number or node.owner == source.id:
+            continue  # others have changed it meanwhile, or moved the resource back
         if client != source.id and access.is_within(platform, node, client):
             continue
         resources.unmap(client, alias)
-        if client != source.id or destination is None:
+        if client != source.id or destination is None or node.owner != destination.id:
             continue
-        if resources.aliased(destination.id, alias) is None:
+        if access.aliased(platform, destination, alias) is None:
+            resources.unmap(destination.id, alias)  # it may lead to what was dropped
             resources.map(destination.id, alias, node.id)
 
 

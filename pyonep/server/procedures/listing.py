@@ -14,6 +14,7 @@ from ..turns import Pace, Steps, pages
 from .table import a_list, a_text, an_object, procedure
 
 _Lister = Callable[[Call, str, Any], "Steps[list[str]]"]
+_TAGGED_AT_ONCE = 5000  # each time, all clients below the caller are gone through
 _AT_ONCE = 500  # resources that one step looks at
 
 
@@ -95,8 +96,12 @@ def _tagged(call: Call, kind: str, tags: Any) -> Steps[list[str]]:
     words = [a_text(word, "a tag") for word in a_list(tags, "tagged")]
     found: list[str] = []
     for word in words:
-        found += yield from _alive(call, call.platform.resources.tagged(call.client.id, kind, word))
-        yield
+        for shared in (False, True):
+            what = (call.client.id, kind, word, shared)
+            read = partial(call.platform.resources.tagged, *what)
+            for page in pages(read, lambda one: one[0], 0, _TAGGED_AT_ONCE):
+                found += yield from _alive(call, [rid for _, rid in page])
+                yield
     return found
 
 

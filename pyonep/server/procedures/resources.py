@@ -102,7 +102,7 @@ def drop(call: Call, resource: Any) -> None:
 
 
 @procedure
-def move(call: Call, resource: Any, destination: Any, options: Any = None) -> None:
+def move(call: Call, resource: Any, destination: Any, options: Any = None) -> Any:
     """Put a resource below another client."""
     node, target = call.below(resource), call.own(destination)
     if target.type != "client":
@@ -110,7 +110,7 @@ def move(call: Call, resource: Any, destination: Any, options: Any = None) -> No
     if node.owner != target.id:
         _check_move(call, node, target)
     with_aliases = bool(an_object(options, "options").get("aliases"))
-    lifecycle.move(call.platform, node, target, with_aliases)
+    return lifecycle.move(call.platform, node, target, with_aliases)
 
 
 def _check_move(call: Call, node: Node, target: Node) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Optional
 
-from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .database import Database
@@ -102,7 +102,8 @@ _MAP = insert(aliases).values(
     client=bindparam("c"), alias=bindparam("name"), resource=bindparam("r")
 )
 _UNMAP = delete(aliases).where(*_this_alias)
-_UNMAP_ALL = delete(aliases).where(or_(_a.resource == bindparam("r"), _a.client == bindparam("c")))
+_ALIASES_TO = select(_a.client, _a.alias).where(_a.resource == bindparam("r")).limit(bindparam("n"))
+_ALIASES_IN = select(_a.client, _a.alias).where(_a.client == bindparam("r")).limit(bindparam("n"))
 _ALIASES_OF = select(_a.client, _a.alias).where(_a.resource == bindparam("r")).order_by(_a.alias)
 _ALIASES_AFTER = (
     select(_a.alias, _a.resource)
@@ -174,12 +175,10 @@ _TAG_COUNT = select(func.count()).where(tags.c.resource == bindparam("r"))
 _TAGS = select(tags.c.tag).where(tags.c.resource == bindparam("r")).order_by(tags.c.tag)
 _has_tag = (tags.c.tag == bindparam("tag"), tags.c.resource == _r.id, _r.type == bindparam("k"))
 # At any depth below a client, then what is shared with it.
-_TAGGED = select(_r.rid).where(*_has_tag, _r.owner.in_(select(_below.c.id))).order_by(_r.id)
-_TAGGED_SHARES = (
-    select(_r.rid)
-    .where(*_has_tag, shares.c.resource == _r.id, shares.c.activator == bindparam("top"))
-    .order_by(_r.id)
-)
+_tagged = select(_r.id, _r.rid).where(*_has_tag, _r.id > bindparam("after"))
+_tagged = _tagged.order_by(_r.id).limit(bindparam("n"))
+_TAGGED = _tagged.where(_r.owner.in_(select(_below.c.id)))
+_TAGGED_SHARES = _tagged.where(shares.c.resource == _r.id, shares.c.activator == bindparam("top"))
 
 _this_comment = comments.c.resource == bindparam("r")
 _COMMENT = insert(comments).values(
@@ -368,10 +367,7 @@ class ResourceStore:
         self._db.narrowings += 1
 
     def remove(self, node: Node) -> None:
-        """Remove a node, what is known about it, and aliases to it and in it."""
-        for client, alias in self.aliases_of(node.id):
-            self._aliases.pop((client, alias), None)
-        self._db.change(_UNMAP_ALL, r=node.id, c=node.id)
+        """Remove a node, to which and in which no alias is left, and what is known about it."""
         self._db.change(_REMOVE_TAGS, r=node.id)
         self._db.change(_REMOVE_COMMENTS, r=node.id)
         if node.type == "client":
@@ -441,6 +437,14 @@ class ResourceStore:
         """The aliases of a resource: ``[(client, alias), ...]``."""
         return self._db.all(_ALIASES_OF, r=resource)
 
+    def unmap_some(self, resource: int, limit: int) -> bool:
+        """Take away aliases to and in a resource, at most so many; whether that was so many."""
+        some = self._db.all(_ALIASES_TO, r=resource, n=limit)
+        some += self._db.all(_ALIASES_IN, r=resource, n=limit - len(some))
+        for client, alias in some:
+            self.unmap(client, alias)
+        return len(some) == limit
+
     def aliases_after(self, client: int, after: str, limit: int) -> list[tuple[str, int]]:
         """The next aliases in a client, with the numbers of the resources, in order."""
         return self._db.all(_ALIASES_AFTER, c=client, after=after, n=limit)
@@ -497,13 +501,15 @@ class ResourceStore:
         """The tags of a resource."""
         return [row[0] for row in self._db.all(_TAGS, r=resource)]
 
-    def tagged(self, client: int, type: str, tag: str) -> list[str]:
-        """RIDs of the resources of a type with a tag, that are below a client or shared with it."""
-        return [
-            row[0]
-            for statement in (_TAGGED, _TAGGED_SHARES)
-            for row in self._db.all(statement, top=client, k=type, tag=tag)
-        ]
+    def tagged(
+        self, client: int, type: str, tag: str, shared: bool, after: int, limit: int
+    ) -> list[tuple[int, str]]:
+        """Resources of a type with a tag after another one: ``[(number, RID), ...]``.
+
+        Those below a client, or those that are shared with it.
+        """
+        statement = _TAGGED_SHARES if shared else _TAGGED
+        return self._db.all(statement, top=client, k=type, tag=tag, after=after, n=limit)
 
     # --- comments ---
 
