@@ -219,7 +219,36 @@ def test_where_a_dispatch_sends_what_a_token_may_not_read(inner):
         assert world.outcome(auth, "update", [rid, {"name": "x"}]) == "ok"
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_a_token_moves_nothing_to_where_it_may_do_more(inner, more):
+    """AMD-022"""
+    world = World(inner)
+    here, there = ["move", "read"], ["move", "read", *(["write"] if more else [])]
+    permits = {world.rids["port"]: here, world.rids["inner"]: there}
+    cik = {"cik": world.key("device")}
+    auth = {"token": world.do(cik, "grant", at.HERE, permits, raw=True)}
+    got = world.outcome(auth, "move", [world.rids["port"], world.rids["inner"]])
+    assert got == ("restricted" if more else "ok")
+
+
 # --- waits -----------------------------------------------------------------
+
+
+def test_a_point_is_not_delivered_when_the_access_ended_with_it(inner):
+    """AMD-020: what came and the lock are durable in the same moment."""
+    world = World(inner)
+    auth = {"cik": world.key("device")}
+
+    async def run():
+        caller = inner.authenticate(auth)
+        waiter = inner.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}])
+        inner.call(caller, "write", [world.rids["port"], 5])
+        inner.work(world.happen, "locked", "device")
+        await inner.committed()
+        with pytest.raises(at.Refused, match="locked"):
+            await inner.waits.result(waiter)
+
+    asyncio.run(run())
 
 
 @pytest.fixture
