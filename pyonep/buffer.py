@@ -281,12 +281,15 @@ class SpoolBuffer(MemoryBuffer):
         path: The file. One process at a time can have it open.
         synchronous: SQLite's setting of that name: ``FULL`` survives power loss,
             ``NORMAL`` survives the end of the process and is faster.
+        before: One of the same file that was closed: what it knew and the file did not take.
 
     Raises:
         SpoolError: Another process has the file open, or it cannot be opened.
     """
 
-    def __init__(self, path: str, synchronous: str = "FULL") -> None:
+    def __init__(
+        self, path: str, synchronous: str = "FULL", before: SpoolBuffer | None = None
+    ) -> None:
         super().__init__()
         self._path = os.fspath(path)
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
@@ -302,6 +305,23 @@ class SpoolBuffer(MemoryBuffer):
         self._unsaved_aliases: set[str] = set()
         self._trouble: str | None = None
         self._is_closed = False
+        self._file = _identity(self._path)
+        if before is not None and before._unsaved and before._file == self._file:
+            self._take_over(before)
+
+    def _take_over(self, before: SpoolBuffer) -> None:
+        """Know what another one knew of points that are still in the file."""
+        for number in before._unsaved:
+            known = before._points.get(number) or before._live.get(number)
+            found = self._points.get(number) or self._live.get(number)
+            if found is None or found == known:
+                continue
+            MemoryBuffer.remove(self, [number])
+            if known is not None:
+                self._keep(known)
+            self._unsaved.add(number)
+        MemoryBuffer.wrote(self, {alias: before._written[alias] for alias in before._written})
+        self._unsaved_aliases.update(before._written)
 
     def _open(self, synchronous: str) -> None:
         database = sqlite3.connect(
@@ -328,17 +348,20 @@ class SpoolBuffer(MemoryBuffer):
             point = Point(
                 number, alias, time_, jsonrpc.loads(value), kind == _LIVE, sent, kind == _MOVES
             )
-            if not point.live:
-                self._points[number] = point
-                self._order.append(number)
-                continue
-            self._live[number] = point
-            if sent is None:
-                self._fresh[alias] = number
+            self._keep(point)
         for alias, first, last in database.execute("SELECT alias, first, last FROM written"):
             self._written[alias] = (first, last)
         row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'points'").fetchone()
         self._next = int(row[0]) if row else 0
+
+    def _keep(self, point: Point) -> None:
+        if not point.live:
+            self._points[point.number] = point
+            insort(self._order, point.number)
+            return
+        self._live[point.number] = point
+        if point.sent is None:
+            self._fresh[point.alias] = point.number
 
     def _set_aside(self, error: Exception) -> None:
         """Move a damaged file out of the way, and say so."""
@@ -461,6 +484,12 @@ class SpoolBuffer(MemoryBuffer):
         # Closing it here, even when the interpreter ends, would write into the file that
         # the parent goes on using: the connection is never to be freed.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._database))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Which file it is: another one may have come to its place."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def _is_damage(error: Exception) -> bool:

@@ -17,20 +17,19 @@ from __future__ import annotations
 import atexit
 import logging
 import math
-import os
 import sqlite3
 import sys
 import threading
-import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, Optional
 
-from . import credentials, jsonrpc, onephttp
-from .backoff import Backoff
+from . import credentials, forks, jsonrpc, onephttp
+from .backoff import Backoff, Budget, pause
 from .buffer import Buffer, MemoryBuffer, Point, SpoolBuffer
 from .clock import Clock
+from .doubts import Doubts
 from .exceptions import (
     JsonRPCRequestException,
     JsonStringException,
@@ -41,7 +40,7 @@ from .isolation import Isolation, blame
 from .onep import OnepV1
 from .placing import place
 from .redaction import redact, secrets_of
-from .sending import ALREADY, Outcome, Sender, by_alias, size_of
+from .sending import ALREADY, NotNow, Outcome, Sender, by_alias, size_of
 
 __all__ = ["Datastore", "Statistics", "datastore_config", "transport_config"]
 
@@ -75,9 +74,12 @@ _OVERFLOW = ("refuse", "drop_oldest", "block")
 _UNKNOWN_FOR = 60.0  # seconds for which an alias that was not there is refused
 _NEVER = math.inf
 _LONGEST_HOLD = 3.0  # seconds for which a live value waits for a second of its own
+_SHORTEST = 0.001  # seconds; less may be no step of a clock at all
 _LONGEST_REST = 3600.0  # seconds; what a Retry-After may ask for
 _LARGEST_TIME = 2**53  # what the platform takes
-_ATOMS = (int, bool, type(None))
+_DEEPEST = 200  # levels of lists and dicts
+_WIDE = 2**64  # integers beyond are looked at more closely
+_ATOMS = (bool, type(None))
 
 Reporter = Callable[[str, list[Any], str], object]
 
@@ -140,6 +142,7 @@ class _Batch:
         self.hold = _NEVER  # seconds until a live value that is held back may go
         self.is_group = False  # of suspects, tried by themselves
         self.open: list[Point] = []  # not answered yet
+        self.is_out = False  # whether an answer came: what fails afterwards is another request
 
     def is_empty(self) -> bool:
         return not (self.live or self.recorded or self.there or self.no_room)
@@ -204,54 +207,63 @@ class Datastore:
         self._buffer: Buffer = self._open_buffer()
         self._counts = _Counts()
         self._begin()
-        _all.add(self)
+        forks.on_fork(self)
 
     def _begin(self) -> None:
         """Everything that a fork must not share."""
         self._lock = threading.RLock()  # callbacks may ask for statistics
         self._changed = threading.Condition(self._lock)
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()  # callbacks may create dataports
+        self._attempting: Optional[int] = None  # the thread that sends
         self._sender = Sender(self._auth, self._connect(), self._autocreate, self.clock)
         self._reader = self._connect()
-        self._backoff = Backoff(self._config["retry_base"], self._config["retry_cap"])
+        base, cap = self._config["retry_base"], self._config["retry_cap"]
+        self._budget = Budget()  # for whatever is tried again
+        self._backoff = Backoff(base, cap, self._budget)
         most = max(1, int(self._config["request_points"]))
-        self._isolation = Isolation(most, self._config["retry_base"], self._config["retry_cap"])
+        self._isolation = Isolation(most, base, cap, self._budget)
         self._thread: Optional[threading.Thread] = None
         self._generation = 0  # of threads: each ends when there is a newer one
         self._closed = False
+        self._accepts = True  # not from the moment on at which `close` begins
         self._halted = False
         self._start_again = False
         self._not_before = -_NEVER  # the platform asked not to be asked again before
         self._unknown: dict[str, float] = {}
-        self._resting: dict[str, tuple[float, float]] = {}  # alias -> until when, how long
+        self._dropped: deque[tuple[Point, str]] = deque()  # and not reported yet
+        self._resting: dict[str, tuple[float, int]] = {}  # alias -> until when, times in a row
         self._said: dict[str, str] = {}  # what was logged and still holds
         self._live_at: dict[str, float] = {}  # alias -> when a live value was last acknowledged
         # alias -> seconds that are still to come, and in which the platform has a point of ours
         self._ahead: dict[str, set[int]] = {}
         self._alone: set[int] = set()  # live values that go in a group of their own
         self._in_flight: set[int] = set()
-        # Recorded points that may have arrived: after a restart, any.
-        self._in_doubt = {point.number for point in self._buffer.recorded(2**62)}
+        self._doubts = Doubts(self._buffer.recorded(2**62))  # after a restart, any
         self._cache: OrderedDict[str, tuple[float, int, list[Any]]] = OrderedDict()
 
-    def _open_buffer(self) -> Buffer:
+    def _open_buffer(self, before: Buffer | None = None) -> Buffer:
         if self._spool is None:
             return MemoryBuffer()
-        return SpoolBuffer(self._spool, self._config["spool_synchronous"])
+        earlier = before if isinstance(before, SpoolBuffer) else None
+        buffer = SpoolBuffer(self._spool, self._config["spool_synchronous"], earlier)
+        # What a run before this one did not send has missed its moment.
+        buffer.to_recorded([point.number for point in buffer.live() if point.sent is None])
+        return buffer
 
     def _connect(self) -> OnepV1:
         """A client to speak to the platform with; a test gives it another `onephttp`."""
         return OnepV1(**self._transport)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """In the child: begin empty; what waits belongs to the parent."""
-        was_running = self._thread is not None
+        was_running, was_closed = self._thread is not None, self._closed
         self._buffer.abandon()
         self._buffer = MemoryBuffer()
         self._spool = None
         self._counts = _Counts()
         self._begin()
         self._start_again = was_running
+        self._closed, self._accepts = was_closed, not was_closed
         _open.discard(self)
 
     def __repr__(self) -> str:
@@ -287,9 +299,11 @@ class Datastore:
         value = _kept(value)
         with self._changed:
             waits = self._buffer.has_live(alias)
-            if self._refuses(alias) or not (waits or self._make_room(1)):
-                return False
-            return self._put(self._put_live, alias, value)
+            may = not self._refuses(alias) and (waits or self._make_room(1))
+            is_new = may and self._put(self._put_live, alias, value)
+        if self._dropped:
+            self._report_dropped()
+        return is_new
 
     def record(self, alias: str, entries: Sequence[Sequence[Any]]) -> bool:
         """Write points at given times at the next flush.
@@ -310,9 +324,11 @@ class Datastore:
         _check_alias(alias)
         points = _points(entries, int(self.clock.time()))
         with self._changed:
-            if self._refuses(alias) or not self._make_room(len(points)):
-                return False
-            return self._put(self._put_points, alias, points)
+            may = not self._refuses(alias) and self._make_room(len(points))
+            done = may and self._put(self._put_points, alias, points)
+        if self._dropped:
+            self._report_dropped()
+        return done
 
     def _put(self, put: Callable[[str, Any], bool], alias: str, what: Any) -> bool:
         try:
@@ -349,7 +365,7 @@ class Datastore:
         if until is not None and self.clock.monotonic() > until:
             del self._unknown[alias]
             until = None
-        return self._closed or until is not None
+        return not self._accepts or until is not None
 
     def _make_room(self, needed: int) -> bool:
         size, overflow = self._config["write_buffer_size"], self._config["overflow"]
@@ -358,9 +374,11 @@ class Datastore:
         if overflow == "block" and len(self._buffer) + needed > size:
             timeout = self._config["block_timeout"]
             self.clock.wait_for(
-                self._changed, lambda: self._closed or len(self._buffer) + needed <= size, timeout
+                self._changed,
+                lambda: not self._accepts or len(self._buffer) + needed <= size,
+                timeout,
             )
-            return not self._closed and bool(len(self._buffer) + needed <= size)
+            return self._accepts and bool(len(self._buffer) + needed <= size)
         while overflow == "drop_oldest" and len(self._buffer) + needed > size:
             # What is being sent may arrive: it cannot be given up now.
             point = self._buffer.oldest(lambda point: point.number in self._in_flight)
@@ -369,13 +387,22 @@ class Datastore:
             reason = self._why_dropped(point)
             self._forget([point])
             self._counts.dropped += 1
-            self._report(self._on_drop, "dropped", point, reason)
+            self._dropped.append((point, reason))
         return bool(len(self._buffer) + needed <= size)
+
+    def _report_dropped(self) -> None:
+        """Outside of the lock: a callback may do what it likes."""
+        while self._dropped:
+            try:
+                point, reason = self._dropped.popleft()
+            except IndexError:  # another thread reports them
+                return
+            self._report(self._on_drop, "dropped", point, reason)
 
     def _why_dropped(self, point: Point) -> str:
         # While the network fails all that waits may have been sent: to keep it would be to
         # refuse what is newer, which is not what was asked for.
-        if point.sent is not None or point.number in self._in_doubt:
+        if point.sent is not None or point.number in self._doubts:
             return "the buffer is full; it was sent without an answer and may have arrived"
         return "the buffer is full"
 
@@ -397,6 +424,8 @@ class Datastore:
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         with self._lock:
             target = self._buffer.last()
+        if self._attempting == threading.get_ident():  # a callback: what is sent is not settled
+            return self._is_sent(target)
         while not self._is_sent(target):
             left = None if deadline is None else deadline - self.clock.monotonic()
             if (left is not None and left <= 0) or self._is_shut():
@@ -440,8 +469,10 @@ class Datastore:
         """
         rest = self._not_before - self.clock.monotonic()
         if rest > 0:
-            return _Turn(rest, failed=True)
+            self._not_sent(self._fresh(target))
+            return _Turn(max(_SHORTEST, rest), failed=True)
         batch = _Batch()
+        self._attempting = threading.get_ident()
         try:
             with self._sender.until(deadline):
                 self._settle_question()
@@ -450,9 +481,14 @@ class Datastore:
                 if batch.is_empty():
                     return self._nothing(batch)
                 self._send(batch)
+        except NotNow as error:
+            self._keep(batch, target, not_carried_out=not batch.is_out)
+            self._rest(error.statuses)
+            return _Turn(failed=True)
         except Exception as error:
             return self._failed(error, batch, target)
         finally:
+            self._attempting = None
             self._in_flight = set()
             self._note_trouble()
         self._succeeded()
@@ -463,6 +499,8 @@ class Datastore:
         if batch.there:
             self._judge(batch.there)
         outcome = self._sender.send(self._groups(batch.live), batch.recorded)
+        batch.is_out = True
+        self._doubt(batch, outcome.unanswered)
         self._apply(outcome)
         unresolved = [point for points in outcome.unknown.values() for point in points]
         batch.open = [*outcome.unanswered, *unresolved, *(point for point, _ in outcome.refused)]
@@ -484,7 +522,7 @@ class Datastore:
     def _nothing(self, batch: _Batch) -> _Turn:
         """There is nothing to be sent now: when there will be."""
         if batch.hold < _NEVER:
-            return _Turn(batch.hold)
+            return _Turn(batch.hold and max(_SHORTEST, batch.hold))
         now = self.clock.monotonic()
         until = [until for until, _ in self._resting.values() if until > now]
         soonest = min([self._isolation.next_due(), *until])
@@ -540,10 +578,14 @@ class Datastore:
 
     def _rest(self, temporary: Mapping[str, str]) -> None:
         """Leave aliases alone for a while of which the platform says: not now."""
+        now = self.clock.monotonic()
+        pauses: dict[int, float] = {}  # those that fail together are tried again together
         for alias, status in temporary.items():
-            _, last = self._resting.get(alias, (0.0, 0.0))
-            pause = min(self._config["retry_cap"], 2 * last or self._config["retry_base"])
-            self._resting[alias] = (self.clock.monotonic() + pause, pause)
+            times = self._resting.get(alias, (0.0, 0))[1] + 1
+            if times not in pauses:
+                base, cap = self._config["retry_base"], self._config["retry_cap"]
+                pauses[times] = pause(times, base, cap, self._budget.spend())
+            self._resting[alias] = (now + pauses[times], times)
             self._note(OnePlatformException(f"the platform answers {status}"))
             self._counts.retried += 1
 
@@ -563,7 +605,7 @@ class Datastore:
             if alias not in found:
                 batch.recorded += [(point, point.time) for point in some]
                 continue
-            places = place(some, found[alias], self._shift)
+            places = place(some, found[alias], self._shift, self._doubts.seconds(alias))
             batch.recorded += places.at
             batch.there += [
                 (point, int(point.sent or 0) if point.moves else point.time)
@@ -630,7 +672,7 @@ class Datastore:
         """Report a point that the platform never takes, unless it is there."""
         second = point.time if point.sent is None else int(point.sent)
         try:
-            outcome = self._sender.judge([(point, second)], {point.number})
+            outcome = self._sender.judge([(point, second)], lambda number, second: True)
         except OneException:
             outcome = Outcome()
         if not outcome.written:
@@ -638,22 +680,25 @@ class Datastore:
         self._apply(outcome)
 
     def _judge(self, refused: list[tuple[Point, int]]) -> None:
-        sent = {point.number for point, _ in refused if point.moves and point.sent is not None}
-        self._apply(self._sender.judge(refused, self._in_doubt | sent))
+        self._apply(self._sender.judge(refused, self._doubts.may_be_at))
 
     def _confirm(self) -> None:
         """Ask after live values whose answer was lost."""
         while True:
             with self._lock:
-                unsure = [point for point in self._buffer.live() if point.sent is not None]
+                live = self._buffer.live()
+                unsure = [p for p in live if p.sent is not None and not self._rests(p)]
             if not unsure:
                 return
-            self._apply(self._sender.confirm(unsure[: self._isolation.limit]))
+            some = unsure[: self._isolation.limit]
+            doubts = {point.alias: self._doubts.seconds(point.alias) for point in some}
+            self._apply(self._sender.confirm(some, self._ahead, doubts))
 
     def _apply(self, outcome: Outcome, missing: Iterable[str] = ()) -> None:
         """Let the buffer know what became of points."""
         with self._changed:
             self._remember(outcome)
+            self._settle_doubts(outcome)
             written = [point for point, _ in outcome.written]
             self._forget([*written, *(point for point, _ in outcome.rejected)])
             self._not_sent(outcome.to_recorded)
@@ -686,12 +731,32 @@ class Datastore:
                 wrote[point.alias] = (min(first, second), max(last, second))
         self._buffer.wrote(wrote)
 
+    def _doubt(self, batch: _Batch, points: Iterable[Point]) -> None:
+        """Recorded points were sent, and no answer came."""
+        seconds = {point.number: second for point, second in batch.recorded}
+        for point in points:
+            if point.number in seconds:
+                self._doubts.add(point, seconds[point.number])
+
+    def _settle_doubts(self, outcome: Outcome) -> None:
+        """In a second there is one point: where it is known which, it is none of the others."""
+        self._doubts.discard(point.number for point in outcome.again)
+        for point, second in outcome.written:
+            others = self._doubts.at(point.alias, second) - {point.number}
+            if others and not point.live:
+                self._doubts.discard(others)
+                self._take_back(self._buffer.these(others))
+
+    def _take_back(self, points: Iterable[Point]) -> None:
+        """Points that move are not where they were sent to: they may go elsewhere."""
+        self._buffer.unsent([p.number for p in points if p.moves and p.number not in self._doubts])
+
     def _forget(self, points: list[Point]) -> None:
         """Points are out of the buffer, whatever became of them."""
         numbers = [point.number for point in points]
         self._buffer.remove(numbers)
         self._isolation.settled(numbers)
-        self._in_doubt.difference_update(numbers)
+        self._doubts.discard(numbers)
         self._alone.difference_update(numbers)
 
     def _succeeded(self) -> None:
@@ -707,22 +772,29 @@ class Datastore:
         log.warning("not sent, kept: %s", text)
         self._tell(self._on_error, error)
 
-    def _failed(self, error: Exception, batch: _Batch, target: int) -> _Turn:
-        """Keep the points, note the error, and say when to try again."""
-        found = blame(error)
+    def _keep(self, batch: _Batch, target: int, not_carried_out: bool) -> None:
+        """After a failure: which points may have arrived, and which need not be asked after."""
         with self._lock:
-            live = [point for point in batch.open if point.live]
             if not batch.live and not batch.is_group:
                 self._not_sent(self._fresh(target))  # it did not come to sending them
-            elif found.refused or _is_unsent(error):
-                self._not_sent(live)  # not carried out: nothing has to be asked after
-            self._in_doubt.update(point.number for point in batch.open if not point.live)
+            elif not_carried_out and not batch.is_out:
+                self._not_sent([point for point in batch.open if point.live])
+            if not (not_carried_out or batch.is_out):
+                self._doubt(batch, batch.open)
+            self._take_back(point for point, _ in batch.recorded)
+
+    def _failed(self, error: Exception, batch: _Batch, target: int) -> _Turn:
+        """Keep the points, note the error, and say when to try again."""
+        found, is_unsent = blame(error), _is_unsent(error)
+        self._keep(batch, target, found.refused or is_unsent)
         self._note(error)
         if isinstance(error, OnePlatformException) and error.code == 401:
             self._halted = True
             return _Turn(_NEVER, failed=True)
         self._counts.retried += 1
-        at_once = self._isolation.failed([point.number for point in batch.open], found)
+        # What did not go out failed whatever it holds.
+        suspects = [] if is_unsent else [point.number for point in batch.open]
+        at_once = self._isolation.failed(suspects, found)
         retry_after = min(getattr(error, "retry_after", None) or 0.0, _LONGEST_REST)
         self._not_before = self.clock.monotonic() + retry_after
         if not retry_after and (at_once or batch.is_group):
@@ -735,7 +807,8 @@ class Datastore:
 
     def _not_sent(self, live: list[Point]) -> None:
         """Live values missed their moment: they are recorded later, under their own time."""
-        self._buffer.to_recorded([point.number for point in live])
+        with self._lock:
+            self._buffer.to_recorded([point.number for point in live])
 
     def _note_trouble(self) -> None:
         """Say, once, that the spool cannot be kept up to date, for as long as it cannot."""
@@ -749,7 +822,10 @@ class Datastore:
     # --- reports ---
 
     def _report(self, reporter: Reporter | None, what: str, point: Point, reason: str) -> None:
-        log.error("%s: a point of %r at %d: %s", what, point.alias, point.time, redact(reason))
+        reason = redact(reason, *secrets_of(self._auth))
+        text = f"{what}: a point of {point.alias!r} at {point.time}: {reason}"
+        self._counts.last_error = text
+        log.error("%s", text)
         self._tell(reporter, point.alias, [point.time, point.value], reason)
 
     def _tell(self, callback: Callable[..., object] | None, *values: Any) -> None:
@@ -757,7 +833,7 @@ class Datastore:
             return
         try:
             callback(*values)
-        except Exception:
+        except (Exception, SystemExit):  # what else is to be reported must be
             log.exception("a callback failed")
 
     def statistics(self) -> Statistics:
@@ -791,10 +867,11 @@ class Datastore:
         if self._thread is not None and self._thread.is_alive():
             return
         if self._is_shut():
-            self._buffer = self._open_buffer()
-            self._in_doubt = {point.number for point in self._buffer.recorded(2**62)}
+            self._buffer = self._open_buffer(self._buffer)
+            self._doubts = Doubts(self._buffer.recorded(2**62))
             self._live_at.clear()
         self._closed = self._halted = False
+        self._accepts = True
         _open.add(self)
         self._generation += 1
         self._thread = threading.Thread(
@@ -882,6 +959,9 @@ class Datastore:
         """
         if self._closed:
             return len(self._buffer) == 0
+        with self._changed:
+            self._accepts = False
+            self._changed.notify_all()
         all_sent = self._finish(
             self._config["exit_timeout"] if timeout is None else timeout, try_again=True
         )
@@ -892,7 +972,8 @@ class Datastore:
                 self._buffer.close()
         self._sender.client.close()
         self._reader.close()
-        _open.discard(self)
+        if all_sent or self._spool is not None:
+            _open.discard(self)  # else the end of the interpreter says what is lost
         return all_sent
 
     # --- reading ---
@@ -1044,23 +1125,30 @@ def _kept(value: Any) -> Any:
         JsonStringException: It is not JSON.
     """
     kind = type(value)
-    if kind in _ATOMS or (kind is float and math.isfinite(value)):
+    if (kind is float and math.isfinite(value)) or (kind is int and -_WIDE < value < _WIDE):
+        return value
+    if kind in _ATOMS:
         return value
     if kind is str and value.isascii():
         return value
     jsonrpc.check("write", [value])
-    stack = [value]
+    stack = [(value, 0)]
     while stack:
-        item = stack.pop()
+        item, depth = stack.pop()
+        if depth > _DEEPEST:
+            raise JsonStringException(f"a value is nested more than {_DEEPEST} levels deep")
         if isinstance(item, str):
             _check_text(item)
         elif isinstance(item, dict):
-            stack += [*item, *item.values()]
+            stack += [(one, depth + 1) for one in (*item, *item.values())]
         elif isinstance(item, (list, tuple)):
-            stack += item
-    if isinstance(value, (dict, list, tuple)):
-        return jsonrpc.loads(jsonrpc.dumps(value))
-    return value
+            stack += [(one, depth + 1) for one in item]
+    try:
+        kept = jsonrpc.loads(jsonrpc.dumps(value))
+        jsonrpc.check("write", [kept])  # as a spool brings it back
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise JsonStringException(f"a value cannot be written as JSON: {error}") from None
+    return kept if isinstance(value, (dict, list, tuple, bytes)) else value
 
 
 def _points(entries: Sequence[Sequence[Any]], now: int) -> list[tuple[int, Any]]:
@@ -1105,9 +1193,8 @@ def _within(points: list[Point], most: int) -> list[Point]:
     return points
 
 
-# Those with points to send when the interpreter ends, and all there are for a fork.
+# Those with points to send when the interpreter ends.
 _open: set[Datastore] = set()
-_all: weakref.WeakSet[Datastore] = weakref.WeakSet()
 
 
 @atexit.register
@@ -1117,8 +1204,10 @@ def _at_exit() -> None:
     Runs in the main thread and needs no other: from Python 3.12 on none can be started.
     """
     stores = list(_open)
-    now = stores[0].clock.monotonic if stores else float
-    deadline = now() + max((store._config["exit_timeout"] for store in stores), default=0)
+    if not stores:
+        return
+    now = stores[0].clock.monotonic
+    deadline = now() + max(store._config["exit_timeout"] for store in stores)
     for position, store in enumerate(stores):
         # One that cannot be reached leaves the others their share of the time.
         share = max(0.0, deadline - now()) / (len(stores) - position)
@@ -1127,12 +1216,3 @@ def _at_exit() -> None:
         if left:
             log.error("%d points were not sent", left)
             print(f"pyonep.datastore: {left} points were not sent", file=sys.stderr)  # noqa: T201
-
-
-def _forked() -> None:
-    for store in list(_all):
-        store._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

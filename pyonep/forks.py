@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["generation", "lock"]
+__all__ = ["generation", "lock", "on_fork"]
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
+_others: weakref.WeakSet[Any] = weakref.WeakSet()
 _generation = 0
 
 
@@ -29,11 +30,22 @@ def lock() -> threading.Lock:
     return new
 
 
+class _Forkable(Protocol):
+    def after_fork(self) -> None: ...
+
+
+def on_fork(one: _Forkable) -> None:
+    """Call `after_fork` of an object in a process that is forked, for as long as it lives."""
+    _others.add(one)
+
+
 def _in_the_child() -> None:
     global _generation
     _generation += 1
     for one in list(_locks):
         one._at_fork_reinit()
+    for one in list(_others):
+        one.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

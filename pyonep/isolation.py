@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
+from .backoff import Budget, pause
 from .exceptions import JsonStringException, OnePlatformException
 
 __all__ = ["Blame", "Isolation", "blame"]
@@ -71,11 +72,12 @@ class Isolation:
         most: Points in a request when nothing is suspected.
         base: Seconds; how long the first point found alone rests before it is tried again.
         cap: Seconds; the longest rest.
+        budget: What quick retries are drawn from.
     """
 
-    def __init__(self, most: int, base: float, cap: float) -> None:
+    def __init__(self, most: int, base: float, cap: float, budget: Budget) -> None:
         self._most = self.limit = most
-        self._base, self._cap = base, cap
+        self._base, self._cap, self._budget = base, cap, budget
         self._groups: list[_Group] = []
         self._failed: Optional[tuple[list[int], Blame]] = None
         self._failed_before: set[int] = set()
@@ -138,8 +140,9 @@ class Isolation:
         group.failures += 1
         if group.failures >= found.times:
             return numbers[0], found.text
-        rest = min(self._cap, self._base * 2**group.failures)
-        group.due = now if found.refused else now + rest
+        group.due = now
+        if not found.refused:
+            group.due += pause(group.failures, self._base, self._cap, self._budget.spend())
         return None
 
     def settled(self, numbers: Iterable[int]) -> None:

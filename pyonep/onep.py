@@ -20,7 +20,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 import requests.exceptions
 
@@ -166,6 +166,7 @@ class OnepV1:
         deferred (DeferredRequests): The calls that wait.
         startid (int): Id of the next call.
         url (str): Path of the RPC endpoint.
+        on_answer (Callable | None): Called with the headers of each answer.
 
     Raises:
         ValueError: Host, port or timeout make no sense.
@@ -198,6 +199,7 @@ class OnepV1:
             curldebug=curldebug,
             answer_limit=jsonrpc.ANSWER_LIMIT,
         )
+        self.on_answer: Optional[Callable[[Mapping[str, str]], object]] = None
         self._acting_as: dict[str, str] = {}
         self._id_lock = forks.lock()
         self._logged: Optional[list[Any]] = [] if logrequests else None
@@ -266,7 +268,8 @@ class OnepV1:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("calls: %s", redact(repr(callrequests), *secrets))
         raw, content = self._exchange(body, self._timeout(callrequests, notimeout), secrets)
-        self._answered(raw.headers)
+        if self.on_answer is not None:
+            self.on_answer(raw.headers)
         status = f"HTTP {raw.status} {raw.reason or ''}".strip()
         try:
             limit = self.onephttp.answer_limit
@@ -279,9 +282,6 @@ class OnepV1:
         if returnreq:
             return triples
         return triples[0][1:] if triples else (True, "ok")
-
-    def _answered(self, headers: Mapping[str, str]) -> None:
-        """Called with the headers of each answer; a Datastore reads the clock off them."""
 
     def _timeout(self, calls: list[Call], notimeout: bool) -> float | None:
         """Seconds: the HTTP timeout, and what the longest `wait` may take on top."""

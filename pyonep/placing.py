@@ -45,16 +45,18 @@ class Places(NamedTuple):
     no_room: list[Point]
 
 
-def place(points: Sequence[Point], found: Found, shift: int) -> Places:
+def place(points: Sequence[Point], found: Found, shift: int, kept: Iterable[int] = ()) -> Places:
     """Find a second for each of the points of an alias.
 
     Args:
-        points: In the order in which they were accepted, which is kept among those that move.
+        points: In the order in which they were accepted, which is kept among those that move
+            where there is room.
         found: What the platform has in the `windows` of the points.
         shift: How many seconds after its own a point that moves may come to lie.
+        kept: Seconds in which points may be that were sent without an answer.
     """
     places = Places([], [], [])
-    taken = {*found, *(point.time for point in points if not point.moves)}
+    taken = {*found, *kept, *(point.time for point in points if not point.moves)}
     # What may have arrived already keeps its second.
     taken.update(int(point.sent) for point in points if point.moves and point.sent is not None)
     earliest = 0
@@ -64,8 +66,9 @@ def place(points: Sequence[Point], found: Found, shift: int) -> Places:
         elif point.sent is not None:
             second = int(point.sent)
         else:
-            own = range(max(point.time, earliest), point.time + shift + 1)
-            second = next((free for free in own if free not in taken), None)
+            free = [s for s in range(point.time, point.time + shift + 1) if s not in taken]
+            # After a step back of the clock there may be room only before what came earlier.
+            second = next((s for s in free if s >= earliest), free[0] if free else None)
         if second is None:
             places.no_room.append(point)
             continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, nullcontext
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from . import jsonrpc
 from .buffer import Point, Seconds
@@ -14,12 +15,25 @@ from .exceptions import JsonRPCRequestException, OnePlatformException
 from .onep import OnepV1
 from .placing import windows
 
-__all__ = ["Outcome", "Sender"]
+__all__ = ["NotNow", "Outcome", "Sender"]
 
 # Statuses that mean: not now. All others mean: never.
 _TEMPORARY = frozenset({"locked", "error", "expire"})
+_REMEMBERED = 8  # values of an alias that were acknowledged
 ALREADY = "Alias already existed."
 OCCUPIED = "invalid: there is a point in its second"
+
+
+class NotNow(Exception):
+    """The platform does not answer questions about some aliases at the moment.
+
+    Attributes:
+        statuses: Alias -> what it says instead.
+    """
+
+    def __init__(self, statuses: dict[str, str]) -> None:
+        super().__init__(f"the platform answers {', '.join(sorted(set(statuses.values())))}")
+        self.statuses = statuses
 
 
 class Outcome:
@@ -66,44 +80,59 @@ class Sender:
     def __init__(self, auth: Any, client: OnepV1, autocreate: Any, clock: Clock) -> None:
         self.client = client
         self.deadline: float | None = None
-        client._answered = self._note_time  # type: ignore[method-assign]
-        self._patience = client.onephttp.httptimeout
+        client.on_answer = self._note_time
         self._clock = clock
         self._server_time: float | None = None  # Unix seconds at `_noted`
         self._noted = 0.0
         self._auth = auth
         self._autocreate = autocreate
-        self._last: dict[str, tuple[float, Any]] = {}  # alias -> when written live, what
+        # Alias -> the last live values that were acknowledged: between which seconds, and what.
+        self._acknowledged: dict[str, deque[tuple[int, int, Any]]] = {}
         self._tried: set[int] = set()  # points refused as a call although their alias is there
         self._leftover: list[tuple[str, str]] = []  # dataports that may be ours to drop, aliases
 
     # --- requests ---
 
-    def until(self, deadline: float | None) -> AbstractContextManager[None]:
+    @contextmanager
+    def until(self, deadline: float | None) -> Iterator[None]:
         """Everything that is sent inside the block is over at a time on the monotonic clock."""
-        self.deadline = deadline
-        if deadline is None:
-            return nullcontext()
-        return self.client.within(max(0.0, deadline - self._clock.monotonic()))
+        before, self.deadline = self.deadline, deadline
+        left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        try:
+            with nullcontext() if left is None else self.client.within(left):
+                yield
+        finally:
+            self.deadline = before
 
-    def _within_time(self) -> None:
-        """Give a request what is left of the time."""
-        patience = self._patience
-        if self.deadline is not None:
-            left = self.deadline - self._clock.monotonic()
-            if left <= 0:
-                raise JsonRPCRequestException("there is no time left")
-            patience = left if patience is None else min(patience, left)
-        self.client.onephttp.httptimeout = patience
+    def _check_time(self) -> None:
+        """Begin no request when there is no time left for it."""
+        if self.deadline is not None and self.deadline <= self._clock.monotonic():
+            raise JsonRPCRequestException("there is no time left")
 
     def _ask(self, pairs: Sequence[tuple[str, list[Any]]]) -> Answers:
         """Send calls of which all answers are needed."""
         if not pairs:
             return []
-        self._within_time()
+        self._check_time()
         calls = self.client._composeCalls(pairs)
         triples = self.client._callJsonRPC(self._auth, calls, returnreq=True)
         return [(isok, response) for _, isok, response in triples]
+
+    def _inquire(self, about: Sequence[str], pairs: Sequence[tuple[str, list[Any]]]) -> Answers:
+        """Ask about aliases, one call each.
+
+        Raises:
+            NotNow: There are some of which the platform says: not now. That is no answer.
+        """
+        answers = self._ask(pairs)
+        later = {
+            alias: response
+            for alias, (isok, response) in zip(about, answers)
+            if not isok and isinstance(response, str) and response in _TEMPORARY
+        }
+        if later:
+            raise NotNow(later)
+        return answers
 
     def probe(self) -> None:
         """See whether the platform answers something harmless."""
@@ -126,7 +155,7 @@ class Sender:
         try:
             self._server_time = parsedate_to_datetime(headers["Date"]).timestamp()
             self._noted = self._clock.monotonic()
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             pass
 
     # --- what the platform has ---
@@ -142,7 +171,8 @@ class Sender:
             for alias, some in by_alias(points).items()
             for window in windows(some, shift)
         ]
-        answers = self._ask([_reading(alias, window) for alias, window in wanted])
+        names = [alias for alias, _ in wanted]
+        answers = self._inquire(names, [_reading(alias, window) for alias, window in wanted])
         found: dict[str, dict[int, Any]] = {alias: {} for alias, _ in wanted}
         for (alias, _), (isok, response) in zip(wanted, answers):
             found[alias].update(_points_of(isok, response))
@@ -152,7 +182,7 @@ class Sender:
         """Those dataports that keep something else than what is written to them."""
         names = list(dict.fromkeys(aliases))
         pairs = [("info", [{"alias": name}, {"description": True}]) for name in names]
-        answers = self._ask(pairs)
+        answers = self._inquire(names, pairs)
         return {name for name, (isok, info) in zip(names, answers) if isok and _changes(info)}
 
     # --- a round ---
@@ -173,7 +203,7 @@ class Sender:
         requests = [*map(_group_request, live), *_record_requests(recorded)]
         if not requests:
             return outcome
-        self._within_time()
+        self._check_time()
         calls = self.client._composeCalls([(r.procedure, r.arguments) for r in requests])
         asked = {call["id"]: request for call, request in zip(calls, requests)}
         start = self.platform_time()
@@ -185,17 +215,19 @@ class Sender:
             triples, outcome.problem = error.answers, error  # those that did come count
         for call, isok, response in triples:
             self._sort(asked.pop(call["id"]), isok, response, outcome)
+        acknowledged = [point for point, second in outcome.written if point.live]
         outcome.unanswered = [point for request in asked.values() for point, _ in request.points]
         outcome.between = (int(start), int(self.platform_time()) + 1)
+        for point in acknowledged:
+            recent = self._acknowledged.setdefault(point.alias, deque(maxlen=_REMEMBERED))
+            # The platform's clock is known to within two seconds.
+            recent.append((int(start), outcome.between[1] + 1, point.value))
         return outcome
 
     def _sort(self, request: _Request, isok: bool, response: Any, outcome: Outcome) -> None:
         points, is_group = request.points, request.procedure == "writegroup"
         if isok:
             outcome.written += points
-            if is_group:
-                now = self.platform_time()
-                self._last.update({point.alias: (now, point.value) for point, _ in points})
         elif isinstance(response, list) and not is_group:
             _sort_refused(points, response, outcome)
         elif is_group and len(points) > 1:
@@ -210,31 +242,41 @@ class Sender:
         else:
             outcome.rejected += [(point, str(response)) for point, _ in points]
 
-    def judge(self, refused: Sequence[tuple[Point, int]], in_doubt: set[int]) -> Outcome:
+    def judge(
+        self, refused: Sequence[tuple[Point, int]], may_be_at: Callable[[int, int], bool]
+    ) -> Outcome:
         """See why points were refused: they may be there since an answer was lost.
 
         Args:
             refused: Points, and the second under which each was refused.
-            in_doubt: Numbers of points that were sent before without an answer.
+            may_be_at: Whether the point of a number was sent to a second before without an answer.
         """
         outcome = Outcome()
         there = self.look(
             [point._replace(time=second, moves=False) for point, second in refused], 0
         )
-        unlike = []
+        unlike, claimed = [], set()
         for point, second in refused:
             found = there[point.alias]
             if second not in found:
                 outcome.rejected.append((point, "invalid"))
             elif same(found[second], point.value):
                 outcome.written.append((point, second))
+                claimed.add((point.alias, second))
             else:
                 unlike.append((point, second))
-        doubtful = [point.alias for point, _ in unlike if point.number in in_doubt]
-        changed = self.transformed(doubtful)
+        doubtful = {
+            point.number: point.alias
+            for point, second in unlike
+            if may_be_at(point.number, second)
+            and _may_become(point.value, there[point.alias][second])
+        }
+        changed = self.transformed(doubtful.values())
         for point, second in unlike:
-            if point.number in in_doubt and point.alias in changed:
+            place = (point.alias, second)
+            if doubtful.get(point.number) in changed and place not in claimed:
                 outcome.written.append((point, second))
+                claimed.add(place)  # in a second there is one point
             elif point.moves:
                 outcome.again.append(point)
             else:
@@ -250,7 +292,8 @@ class Sender:
             What becomes of the points, and the aliases that are not there and will not be.
         """
         outcome, missing = Outcome(), []
-        found = self._ask([("lookup", ["alias", alias]) for alias in unknown])
+        names = list(unknown)
+        found = self._inquire(names, [("lookup", ["alias", alias]) for alias in names])
         for (alias, points), (isok, _response) in zip(unknown.items(), found):
             reason: str | None = "invalid"
             if isok and not self._tried.issuperset(point.number for point in points):
@@ -272,7 +315,7 @@ class Sender:
 
     def exists(self, alias: str) -> bool:
         """Whether the client has a resource with that alias."""
-        return self._ask([("lookup", ["alias", alias])])[0][0]
+        return self._inquire([alias], [("lookup", ["alias", alias])])[0][0]
 
     def create(self, alias: str, wanted: dict[str, Any]) -> str | None:
         """Make a dataport with an alias; return why not, or None."""
@@ -287,11 +330,11 @@ class Sender:
             },
             "visibility": wanted.get("visibility", "public"),
         }
-        ((isok, rid),) = self._ask([("create", ["dataport", description])])
+        ((isok, rid),) = self._inquire([alias], [("create", ["dataport", description])])
         if not isok:
             return ALREADY if self.exists(alias) else str(rid)
         self._leftover.append((rid, alias))  # until it has its alias
-        ((isok, status),) = self._ask([("map", ["alias", rid, alias])])
+        ((isok, status),) = self._inquire([alias], [("map", ["alias", rid, alias])])
         if isok:
             self._leftover.pop()
             return None
@@ -309,22 +352,39 @@ class Sender:
 
     # --- live values whose answer was lost ---
 
-    def confirm(self, points: Sequence[Point]) -> Outcome:
+    def confirm(
+        self,
+        points: Sequence[Point],
+        others: Mapping[str, Set[int]],
+        doubts: Mapping[str, Set[int]],
+    ) -> Outcome:
         """See which live values arrived although no answer did.
 
         Those that did not are to be recorded under their own time.
+
+        Args:
+            points: The values.
+            others: For each alias seconds in which the platform has another point of ours.
+            doubts: The same, where it may have one.
         """
         outcome = Outcome()
-        first = min(int(point.sent or 0) for point in points)
-        answers = self._ask(
-            [_reading(point.alias, (int(point.sent or 0), 2**53), "desc") for point in points]
+        before = {point.alias: self._before(point) for point in points}
+        firsts = [min([int(p.sent or 0), *(one[0] for one in before[p.alias])]) for p in points]
+        answers = self._inquire(
+            [point.alias for point in points],
+            [_reading(p.alias, (first, 2**53), "desc") for p, first in zip(points, firsts)],
         )
-        unlike = []
+        unlike, latest = [], self.known_time() + 2  # what lies later was recorded
         for point, (isok, response) in zip(points, answers):
-            found = _points_of(isok, response)
-            if self._has_arrived(point, found):
+            known = others.get(point.alias, ())
+            read = _points_of(isok, response).items()
+            found = {at: value for at, value in read if at <= latest and at not in known}
+            _leave_out(found, before[point.alias])
+            found = {at: value for at, value in found.items() if at >= int(point.sent or 0)}
+            unsure = doubts.get(point.alias, ())
+            if any(same(value, point.value) for value in found.values()):
                 outcome.written.append((point, 0))
-            elif any(stamp > self._written_at(point) + 1 for stamp in found):
+            elif any(at not in unsure for at in found):
                 unlike.append(point)
             else:
                 outcome.to_recorded.append(point)
@@ -334,21 +394,20 @@ class Sender:
                 outcome.written.append((point, 0))
             else:
                 outcome.to_recorded.append(point)
-        outcome.between = (first, int(self.platform_time()) + 1)
+        sent = min(int(point.sent or 0) for point in points)
+        outcome.between = (sent, int(self.platform_time()) + 1)
         return outcome
 
-    def _written_at(self, point: Point) -> float:
-        return self._last.get(point.alias, (0.0, None))[0]
-
-    def _has_arrived(self, point: Point, found: Mapping[int, Any]) -> bool:
-        before, value = self._last.get(point.alias, (0.0, None))
-        for stamp, arrived in found.items():
-            if not same(arrived, point.value):
-                continue
-            # A point as old as the last one we wrote is that one, if its value is the same.
-            if stamp > before or not same(value, point.value):
-                return True
-        return False
+    def _before(self, point: Point) -> list[tuple[int, int, Any]]:
+        """Acknowledged values whose points may lie among those at which a lost one may be."""
+        chain: list[tuple[int, int, Any]] = []
+        first = int(point.sent or 0)
+        for one in reversed(self._acknowledged.get(point.alias, ())):
+            if one[1] < first:
+                break
+            chain.insert(0, one)
+            first = min(first, one[0])
+        return chain
 
 
 # --- calls ---------------------------------------------------------------------
@@ -435,6 +494,15 @@ def _changes(info: Any) -> bool:
     return isinstance(description, dict) and bool(description.get("preprocess"))
 
 
+def _leave_out(found: dict[int, Any], known: Iterable[tuple[int, int, Any]]) -> None:
+    """Take away a point for each value that is known to be there."""
+    for first, last, value in known:
+        within = sorted(at for at in found if first <= at <= last)
+        alike = [at for at in within if same(found[at], value)]
+        for at in (alike or within)[:1]:  # where a preprocess made something else of it: any
+            del found[at]
+
+
 def by_alias(points: Iterable[Point]) -> dict[str, list[Point]]:
     """Points sorted by their aliases."""
     found: dict[str, list[Point]] = {}
@@ -451,6 +519,17 @@ def same(one: Any, other: Any) -> bool:
         return float(one) == float(other)
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _may_become(value: Any, found: Any) -> bool:
+    """Whether a preprocess may have made what was found of a value."""
+    if isinstance(found, str):
+        return True
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def size_of(point: Point) -> int:

@@ -325,9 +325,9 @@ class Transport(onephttp.OneP_Request):
 class Disk:
     """A connection to a spool on a disk that can be full."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, world: World) -> None:
         self._connection = connection
-        self.is_full = False
+        self._world = world
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -343,7 +343,7 @@ class Disk:
         return self._connection.executemany(sql, rows)
 
     def _check(self, sql: str) -> None:
-        if self.is_full and sql.split()[0] in ("INSERT", "UPDATE", "DELETE", "COMMIT"):
+        if self._world.disk_is_full and sql.split()[0] in ("INSERT", "UPDATE", "DELETE", "COMMIT"):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")  # as SQLite does by itself
             raise sqlite3.OperationalError("database or disk is full")
@@ -359,16 +359,16 @@ class Datastore(datastore.Datastore):
         self.clock = world.clock
         self._world = world
         super().__init__(*args, **kwargs)
-        self._put_on_disk()
 
-    def _put_on_disk(self) -> None:
-        database = getattr(self._buffer, "_database", None)
-        if database is not None and not isinstance(database, Disk):
-            self._buffer._database = Disk(database)
+    def _open_buffer(self, *before: Any) -> Any:
+        buffer = super()._open_buffer(*before)
+        database = getattr(buffer, "_database", None)
+        if database is not None:
+            buffer._database = Disk(database, self._world)
+        return buffer
 
     def start(self, daemon: bool = False) -> None:
         super().start(daemon)
-        self._put_on_disk()
         self.clock.settle(self._thread)
 
     def _connect(self) -> Any:
@@ -411,6 +411,7 @@ class World:
 
     def __init__(self, core: Core, skew: float = 0.0) -> None:
         self.clock = Clock()
+        self.disk_is_full = False
         self.platform = core.platform
         self.process = core.process
         core.clock = lambda: self.clock.now + skew

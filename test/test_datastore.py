@@ -276,7 +276,7 @@ def test_callbacks_may_ask(stores):
     store._on_drop = lambda *_: seen.append(store.statistics().waiting)
     store.record("a", [[1, 1]])
     store.record("a", [[2, 2]])
-    assert seen == [0]
+    assert seen == [1]
 
 
 # --- full buffers ---

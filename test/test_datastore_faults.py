@@ -17,6 +17,7 @@ from conftest import dataport
 from servers import Proxy, Recorder, Socket, dripping, free_port, results, settles
 from stores import FAST, Stores, begin_of_second
 
+from pyonep.backoff import Budget
 from pyonep.buffer import Point
 from pyonep.datastore import Datastore
 from pyonep.exceptions import JsonRPCResponseException, JsonStringException, OnePlatformException
@@ -494,7 +495,7 @@ def test_one_bad_value_leaves_the_other_live_values_live(stores):
 def test_blame_and_isolation():
     bad = OnePlatformException("x", code=400)
     assert blame(bad).refused and not blame(JsonRPCResponseException("x")).refused
-    isolation = Isolation(8, 1, 60)
+    isolation = Isolation(8, 1, 60, Budget())
     assert isolation.failed([1, 2, 3, 4], blame(bad))  # at once: the platform says why
     assert isolation.suspects == {1, 2, 3, 4} and isolation.limit == 2
     assert isolation.due(0) == [1, 2]

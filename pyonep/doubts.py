@@ -1,0 +1,61 @@
+"""Which points may have arrived although no answer said so, and in which second each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from .buffer import Point
+
+__all__ = ["Doubts"]
+
+
+class Doubts:
+    """Points with times of their own that may be on the platform.
+
+    Args:
+        points: Those of a run before this one: of what was recorded nobody noted whether it was
+            sent; of what moves, its second.
+    """
+
+    def __init__(self, points: Iterable[Point] = ()) -> None:
+        self._places: dict[int, tuple[str, int]] = {}
+        self._seconds: dict[str, dict[int, set[int]]] = {}
+        for point in points:
+            if point.sent is not None:
+                self.add(point, int(point.sent))
+            elif not point.moves:
+                self.add(point, point.time)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._places
+
+    def add(self, point: Point, second: int) -> None:
+        """A point was sent under a second, and no answer came."""
+        self.discard([point.number])
+        self._places[point.number] = (point.alias, second)
+        self._seconds.setdefault(point.alias, {}).setdefault(second, set()).add(point.number)
+
+    def discard(self, numbers: Iterable[int]) -> None:
+        """Of these it is known where they are, or that they are nowhere."""
+        for number in numbers if self._places else ():
+            alias, second = self._places.pop(number, ("", 0))
+            if not alias and not second:
+                continue
+            sharing = self._seconds[alias][second]
+            sharing.discard(number)
+            if not sharing:
+                del self._seconds[alias][second]
+                if not self._seconds[alias]:
+                    del self._seconds[alias]
+
+    def may_be_at(self, number: int, second: int) -> bool:
+        """Whether a point may have arrived in a second."""
+        return self._places.get(number, ("", 0))[1] == second
+
+    def at(self, alias: str, second: int) -> Set[int]:
+        """Numbers of the points that may have arrived in a second; at most one of them has."""
+        return self._seconds.get(alias, {}).get(second, set())
+
+    def seconds(self, alias: str) -> Set[int]:
+        """The seconds in which a point of an alias may have arrived."""
+        return self._seconds.get(alias, {}).keys()
