@@ -1,5 +1,6 @@
-"""What a Datastore knows of time: the only place in which it reads a clock or waits.
+"""What a Datastore knows of time: it reads a clock and pauses here alone.
 
+Locks, the end of a thread and the network have waits of their own, on the machine's clock.
 A test that has a time of its own puts it in `Datastore.clock`.
 """
 

@@ -208,9 +208,18 @@ def retry_after(headers: Any) -> float | None:
     if seconds is not None:
         return float(seconds)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        until = parsedate_to_datetime(text).timestamp()
+        return max(0.0, until - _time_of(headers))
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
+
+
+def _time_of(headers: Any) -> float:
+    """When an answer was sent, on the clock of who sent it; the machine's may be wrong."""
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        return time.time()
 
 
 def wait_milliseconds(call: Call) -> float:

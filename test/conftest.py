@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import signal
 import sys
@@ -196,3 +197,20 @@ def new_dataport():
 @pytest.fixture
 def new_client():
     return client
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_trace():
+    """What a test changes for the whole process, and does not take back, is a failure."""
+    before = _process_state()
+    yield
+    after = _process_state()
+    assert after == before
+
+
+def _process_state():
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("pyonep")]
+    levels = {name: logging.getLogger(name).level for name in names}
+    return {name: level for name, level in levels.items() if level}, {
+        name: value for name, value in os.environ.items() if name.startswith("PYONEP")
+    }
