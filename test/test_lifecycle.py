@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import tracemalloc
@@ -425,6 +426,28 @@ def test_what_is_dropped_while_it_is_copied_gives_no_copy(core, top):
     while core.work(lifecycle.remove_some, core):
         pass
     assert rows(core, "SELECT count(*) FROM resources") == [(2,)]
+
+
+def test_what_cannot_be_removed_holds_up_nothing_else(core, top, monkeypatch, caplog):
+    broken, other = made(core, top, "dataport"), made(core, top, "dataport")
+    remove = core.series.remove_some
+
+    def fault(number, *window, **more):
+        if number == broken.id:
+            raise ZeroDivisionError
+        return remove(number, *window, **more)
+
+    monkeypatch.setattr(core.series, "remove_some", fault)
+
+    async def run():
+        for node in (broken, other):
+            core.work(lifecycle.drop, core, node)
+        while core.resources.by_id(other.id) is not None:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+    assert core.resources.by_id(broken.id) is not None
+    assert caplog.text.count(f"resource {broken.rid} was dropped and cannot be removed") == 1
 
 
 # --- what takes memory ---

@@ -8,6 +8,7 @@ up, however much is below.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
@@ -20,6 +21,8 @@ from .turns import Pace, Steps, pages, step
 
 if TYPE_CHECKING:
     from .platform import Platform
+
+log: logging.Logger = logging.getLogger(__name__)
 
 _NODES_AT_ONCE = 50
 _ALIASES_AT_ONCE = 200
@@ -148,9 +151,10 @@ def drop(platform: Platform, node: Node) -> None:
 
 def remove_some(platform: Platform) -> bool:
     """Remove a bit of what was dropped, or is kept no longer; whether there was anything."""
+    platform.removing = None
     if _trim_one(platform):
         return True
-    node = platform.resources.dropped()
+    node = platform.removing = platform.resources.dropped()
     if node is None:
         return False
     for kind in limits.ENTITIES:
@@ -163,6 +167,20 @@ def remove_some(platform: Platform) -> bool:
         if children:
             return True
     _erase(platform, node)
+    return True
+
+
+def pass_over(platform: Platform) -> bool:
+    """Leave what cannot be removed until the next start, so that it holds up nothing else.
+
+    Returns:
+        Whether the fault was met on removing something that was dropped.
+    """
+    node = platform.removing
+    if node is None:
+        return False
+    log.error("resource %s was dropped and cannot be removed; it is left until a start", node.rid)
+    platform.resources.pass_over(node)
     return True
 
 

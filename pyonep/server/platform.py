@@ -89,6 +89,7 @@ class Platform:
         self.fleet: FleetStore = store.fleet
         self.content: ContentStore = store.content
         self.database: Database = store.database
+        self.removing: Node | None = None  # what was dropped and is removed now
         self.overfull: set[int] = set()  # series with more points than their retention keeps
         self.enabling: set[tuple[int, str]] = set()  # (model, serial number) being cloned for
         self.waits: Waits = Waits()
@@ -453,8 +454,12 @@ class Platform:
         if self._stopped:
             return
         pause = _PAUSE_AFTER_FAULT
-        with self.reported("removing what was dropped"):
+        try:
             pause = _BREATH if self.work(self._removed_some) else 0.0
+        except Exception as error:
+            is_ours = self.report(error, "removing what was dropped") is None
+            if is_ours and lifecycle.pass_over(self):
+                pause = _BREATH
         if pause:
             self._removing = True
             asyncio.get_running_loop().call_later(pause, self._remove_some)

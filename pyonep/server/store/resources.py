@@ -92,7 +92,9 @@ _PUBLIC_RIDS_AFTER = (
     .order_by(_r.id)
     .limit(bindparam("n"))
 )
-_DROPPED = select(_r.id).where(_r.owner.is_(None), _r.id > bindparam("root")).limit(1)
+_DROPPED = (
+    select(_r.id).where(_r.owner.is_(None), _r.id > bindparam("after")).order_by(_r.id).limit(1)
+)
 _DROP_UNFINISHED = update(resources).where(_r.owner == UNFINISHED).values(owner=None)
 _SUBSCRIBERS = select(_r.id).where(_r.subscribe == bindparam("rid")).order_by(_r.id)
 
@@ -252,6 +254,7 @@ class ResourceStore:
         self._aliases: dict[tuple[int, str], int] = {}
         self._subscribers: dict[str, list[int]] = {}
         self._held = 0  # bytes of what was cached
+        self._passed_over: set[int] = set()
         database.on_rollback.append(self.forget_cached)
         database.on_undo.append(self._undo)
 
@@ -391,8 +394,16 @@ class ResourceStore:
 
     def dropped(self) -> Node | None:
         """Some node that was taken out of the tree, and waits to be removed."""
-        row = self._db.one(_DROPPED, root=ROOT)
-        return self.by_id(row[0]) if row else None
+        after = ROOT
+        while row := self._db.one(_DROPPED, after=after):
+            after = row[0]
+            if after not in self._passed_over:
+                return self.by_id(after)
+        return None
+
+    def pass_over(self, node: Node) -> None:
+        """Let `dropped` not give this node again."""
+        self._passed_over.add(node.id)
 
     def drop_unfinished(self) -> None:
         """Give up what was being built when the platform was stopped."""
