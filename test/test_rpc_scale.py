@@ -164,24 +164,19 @@ def test_what_was_dropped_is_removed_after_a_restart(tmp_path):
         assert platform.run(lambda p: p.database.run(COUNT).fetchone()[0]) == 2
 
 
-def test_a_fault_is_told_and_undone(platform, o, raw, cik, new_dataport):
-    """A fault of ours rolls back what was not committed, and the platform goes on."""
-    rid = new_dataport(o, cik, "integer", alias="x")
-    platform.run(lambda p: p.database.run(_BREAK))
-    try:
-        answer = raw.json(
-            {
-                "auth": {"cik": cik},
-                "calls": [{"id": 1, "procedure": "write", "arguments": [rid, 5]}],
-            }
-        )
-        assert answer["error"]["code"] == 500
-        assert "Traceback" not in str(answer)
-    finally:
+def test_a_fault_is_told_and_undone(new_dataport):
+    """A fault of the disk rolls back what was not committed, and the platform goes on."""
+    with LocalPlatform() as platform:  # its health remembers the fault for a while
+        cik, o = platform.device().cik, onep.OnepV1(**platform.connection)
+        rid = new_dataport(o, cik, "integer", alias="x")
+        platform.run(lambda p: p.database.run(_BREAK))
+        with pytest.raises(onep.OnePlatformException) as refused:
+            o.write(cik, rid, 5)
+        assert refused.value.code == 500 and "Traceback" not in str(refused.value)
         platform.run(lambda p: p.database.run(_MEND))
-    assert o.read(cik, rid, {}) == (True, [])
-    assert o.write(cik, rid, 6) == (True, "ok")
-    assert o.read(cik, {"alias": "x"}, {})[1][0][1] == 6
+        assert o.read(cik, rid, {}) == (True, [])
+        assert o.write(cik, rid, 6) == (True, "ok")
+        assert o.read(cik, {"alias": "x"}, {})[1][0][1] == 6
 
 
 def _statements():
