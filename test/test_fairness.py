@@ -639,6 +639,17 @@ def test_long_values_are_more_work():
         o.close()
 
 
+def test_long_values_are_written_in_turns(house):
+    source = house.dataport(format="string")
+    house.ok("write", source, "x" * 1_000_000)
+    copy = house.dataport(format="string", preprocess=[["value", source]])
+    body = rpc(house.cik, ("recordbatch", copy, [[n, "a"] for n in range(1, 101)]))
+    status, content, meanwhile = asked(house, "POST", RPC, body)
+    assert (status, json.loads(content)[0]["status"], meanwhile >= 5) == (200, "ok", True)
+    assert house.ok("info", copy, {"storage": True})["storage"]["count"] == 100
+    house.ok("drop", copy)
+
+
 def test_a_request_of_data_causes_so_much_work():
     with LocalPlatform(settings=Settings(max_work=20)) as platform:
         device = platform.device()

@@ -23,7 +23,9 @@ _CACHED_CHARACTERS = 64 * 1024 * 1024  # of the newest values
 _CHUNK = 500
 # Points, and characters of their values, that are removed or copied at once.
 _FEW = 2000
-_FEW_CHARACTERS = 4 * 1024 * 1024
+_FEW_CHARACTERS = 1024 * 1024
+# Characters of values that are held back; those who write more see at once what it costs.
+_MOST_UNWRITTEN = 256 * 1024
 
 _p = points.c
 _of = _p.series == bindparam("s")
@@ -102,6 +104,7 @@ class SeriesStore:
         self._held = 0  # characters of values that summaries got
         self._changed: set[int] = set()
         self._waiting: list[tuple[int, int, str]] = []
+        self._unwritten = 0  # characters in it, at most
         # What the unit that wrote last did, so that it can be undone alone.
         self._unit = 0
         self._earlier = 0  # points held back before it
@@ -142,7 +145,7 @@ class SeriesStore:
             self._db.save()  # some are of the unit that is open
         self._db.settle(_PUT, self._waiting)
         self._waiting.clear()
-        self._earlier = 0
+        self._unwritten = self._earlier = 0
 
     # --- units ---
 
@@ -236,7 +239,10 @@ class SeriesStore:
         self._held += len(value)
         self._db.promise()
         self._waiting.append((resource, time, value))
+        self._unwritten += len(value)
         self._changed.add(resource)
+        if self._unwritten > _MOST_UNWRITTEN:
+            self._write_points()
 
     def put_many(self, resource: int, entries: Sequence[tuple[int, str]]) -> None:
         """Write many points; of several in one second the last one stays."""
@@ -290,7 +296,10 @@ class SeriesStore:
     def _hold(self, resource: int, entries: dict[int, str]) -> None:
         self._db.promise()
         self._waiting.extend([(resource, time, value) for time, value in entries.items()])
+        self._unwritten += sum(map(len, entries.values()))
         self._changed.add(resource)
+        if self._unwritten > _MOST_UNWRITTEN:
+            self._write_points()
 
     def _note_new(self, summary: _Summary, entries: dict[int, str]) -> None:
         """Account for points none of which replaces another."""
