@@ -19,7 +19,9 @@ PIECE = 1024 * 1024
 def platform_server(pipe, path):
     """The platform on a file, with a vendor; sends ``(port, account, pid)``."""
     from pyonep.server import LocalPlatform
+    from pyonep.server.turns import collector
 
+    collector.begin()  # as in `python -m pyonep.server`: the process is the platform's own
     with LocalPlatform(path) as platform:
         pipe.send((platform.port, tuple(platform.vendor("acme")), os.getpid()))
         pipe.recv()
