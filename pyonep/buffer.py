@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from . import jsonrpc
 from .exceptions import SpoolError
+from .redaction import redact
 
 __all__ = ["Buffer", "MemoryBuffer", "Point", "SpoolBuffer"]
 
@@ -343,6 +344,17 @@ class SpoolBuffer(MemoryBuffer):
         self._database = database
 
     def _load(self, database: sqlite3.Connection) -> None:
+        """Take what the file has.
+
+        Raises:
+            sqlite3.DatabaseError: A row is none of ours.
+        """
+        try:
+            self._load_all(database)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise sqlite3.DatabaseError(f"malformed: {redact(error)}") from error
+
+    def _load_all(self, database: sqlite3.Connection) -> None:
         rows = "SELECT number, alias, time, value, live, sent FROM points ORDER BY number"
         for number, alias, time_, value, kind, sent in database.execute(rows):
             point = Point(

@@ -192,12 +192,12 @@ class Datastore:
         on_drop: Reporter | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
+        if not isinstance(cik, (str, Mapping)):
+            raise ValueError(f"cik must be a CIK or an auth object, not {type(cik).__name__}")
         self._auth = credentials.usable_auth(cik, JsonRPCRequestException)
-        self._interval = max(1.0, float(interval))
-        self._autocreate = dict(autocreate) if autocreate else None
-        self._config = {**datastore_config, **config}
-        if self._config["overflow"] not in _OVERFLOW:
-            raise ValueError(f"overflow must be one of {', '.join(_OVERFLOW)}")
+        self._interval = max(1.0, _seconds("interval", interval))
+        self._autocreate = _wanted(autocreate)
+        self._config = _checked({**datastore_config, **config})
         self._transport = _transport({**transport_config, **transport})
         if "log_level" in config and config is not datastore_config:
             log.setLevel(str(config["log_level"]).upper())
@@ -417,7 +417,7 @@ class Datastore:
         Returns:
             Whether everything that had been accepted reached the platform or was reported.
         """
-        return self._send_all(timeout, try_again=True)
+        return self._send_all(_given_seconds(timeout), try_again=True)
 
     def _send_all(self, timeout: float | None, try_again: bool) -> bool:
         """Send what waits now, in as many requests as it takes; after a failure only if told."""
@@ -957,6 +957,7 @@ class Datastore:
         Returns:
             Whether everything was sent. What was not stays in a spool, if there is one.
         """
+        timeout = _given_seconds(timeout)
         if self._closed:
             return len(self._buffer) == 0
         with self._changed:
@@ -1061,7 +1062,7 @@ class Datastore:
             except OneException as error:
                 return False, redact(error, *secrets_of(self._auth))
         if reason is not None:
-            return False, reason
+            return False, redact(reason, *secrets_of(self._auth))
         with self._lock:
             self._unknown.pop(alias, None)
         return True, True
@@ -1083,11 +1084,68 @@ class Datastore:
         except OneException as error:
             isok, status = False, redact(error, *secrets_of(self._auth))
         if not isok:
-            log.warning("no comment on %r: %s", alias, status)
+            log.warning("no comment on %r: %s", alias, redact(status, *secrets_of(self._auth)))
         return bool(isok)
 
 
 # --- helpers ---------------------------------------------------------------
+
+
+_LONGEST = 1e8  # seconds, some three years; waits of threads take no much longer ones
+_SECONDS = (
+    "read_cache_expire_time",
+    "block_timeout",
+    "shift_seconds",
+    "retry_base",
+    "retry_cap",
+    "exit_timeout",
+)
+_COUNTS = ("write_buffer_size", "read_cache_size", "request_points", "request_bytes")
+
+
+def _seconds(name: str, given: Any) -> float:
+    """A time that is given; one without end is a very long one."""
+    try:
+        seconds = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not seconds >= 0:
+        raise ValueError(f"{name} must be a number of seconds, not {given!r}")
+    return min(seconds, _LONGEST)
+
+
+def _given_seconds(timeout: Any) -> float | None:
+    """What a call may take; less than nothing is nothing, as ever."""
+    if timeout is None:
+        return None
+    return 0.0 if timeout < 0 else _seconds("timeout", timeout)
+
+
+def _checked(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings, as numbers.
+
+    Raises:
+        ValueError: One makes no sense; names it.
+    """
+    if config["overflow"] not in _OVERFLOW:
+        raise ValueError(f"overflow must be one of {', '.join(_OVERFLOW)}")
+    for name in _SECONDS:
+        config[name] = _seconds(name, config[name])
+    for name in _COUNTS:
+        try:
+            config[name] = int(config[name])
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{name} must be a whole number, not {config[name]!r}") from None
+    return config
+
+
+def _wanted(autocreate: Any) -> dict[str, Any] | None:
+    """What is created where an alias is not there."""
+    if not autocreate:
+        return None
+    if not isinstance(autocreate, Mapping):
+        raise ValueError('autocreate must be False or a dict such as {"format": "float"}')
+    return dict(autocreate)
 
 
 def _transport(given: dict[str, Any]) -> dict[str, Any]:
@@ -1214,5 +1272,8 @@ def _at_exit() -> None:
         store.close(min(store._config["exit_timeout"], share))
         left = store.statistics().waiting if store._spool is None else 0
         if left:
-            log.error("%d points were not sent", left)
-            print(f"pyonep.datastore: {left} points were not sent", file=sys.stderr)  # noqa: T201
+            points = "1 point was" if left == 1 else f"{left} points were"
+            why = store.statistics().last_error
+            text = f"{points} not sent" + (f": {why}" if why else "")
+            log.error("%s", text)
+            print(f"pyonep.datastore: {text}", file=sys.stderr)  # noqa: T201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import dataport
-from servers import Proxy, Recorder, Socket, dripping, free_port, results, settles
+from servers import Proxy, Recorder, Socket, dripping, free_port, results, saying, settles
 from stores import FAST, Stores, begin_of_second
 
 from pyonep.backoff import Budget
@@ -984,3 +985,71 @@ def test_a_thread_that_is_replaced_ends(stores):
         old.join(60)
         assert not old.is_alive() and store.isThreadAlive()
         store.close(0)
+
+
+CIK = "a" * 40
+NOWHERE = {"host": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("exit_timeout", "soon"),
+        ("exit_timeout", None),
+        ("block_timeout", -1),
+        ("retry_cap", float("nan")),
+        ("shift_seconds", True),
+        ("write_buffer_size", "many"),
+        ("request_points", float("inf")),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(setting, value):
+    with pytest.raises(ValueError, match=setting):
+        Datastore(CIK, 1, config={setting: value})
+
+
+@pytest.mark.parametrize("cik", [None, b"a" * 40, 5])
+def test_a_key_of_another_kind_is_refused(cik):
+    with pytest.raises(ValueError, match="cik must be"):
+        Datastore(cik, 1)
+
+
+def test_an_autocreate_that_says_nothing_is_refused():
+    with pytest.raises(ValueError, match="autocreate must be"):
+        Datastore(CIK, 1, autocreate=True)
+
+
+def test_times_without_end_are_long_ones(platform, cik, o, new_dataport):
+    new_dataport(o, cik, "integer", alias="a")
+    endless = float("inf")
+    times = dict.fromkeys(("exit_timeout", "block_timeout", "retry_cap"), endless)
+    store = Datastore(cik, endless, transport=platform.connection, config=times)
+    store.start()
+    assert store.write("a", 1) and store.flush(endless) and store.isThreadAlive()
+    assert store.record("a", [[5, 1]]) and store.close(endless)
+    assert o.read(cik, {"alias": "a"}, {"limit": 9})[1][-1] == [5, 1]
+
+
+def test_what_a_platform_says_of_a_comment_shows_no_key(caplog):
+    token = "a-token-of-no-common-form"
+    answer = [{"id": 0, "status": f"no, {token} may not"}]
+    with Recorder(saying(answer)) as server:
+        store = Datastore({"token": token}, 1, transport=server.connection)
+        assert not store.comment("a", "public", "text")
+        store.close(0)
+    assert "no comment on 'a'" in caplog.text and token not in caplog.text
+
+
+def test_a_spool_with_a_row_that_is_none_of_ours_is_moved_aside(tmp_path):
+    path = tmp_path / "spool.sqlite"
+    store = Datastore(CIK, 1, spool=str(path), transport=NOWHERE, config={"exit_timeout": 0})
+    store.write("a", 1)
+    store.close(0)
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE points SET value = '{'")
+        file.commit()
+    with pytest.warns(RuntimeWarning, match="is damaged"):
+        store = Datastore(CIK, 1, spool=str(path), transport=NOWHERE)
+    assert store.statistics().waiting == 0
+    assert list(tmp_path.glob("spool.sqlite.damaged-*"))
+    store.close(0)
