@@ -309,9 +309,8 @@ def test_a_start_with_data_where_nothing_can_be_written_is_a_sentence(tmp_path, 
         left_open(path)
     command = [sys.executable, "-c", START, str(room), "--data", str(tmp_path), "--port", "0"]
     ended = threading.Event()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=uncovered(), **pipes) as process:
         # With a little room it starts, and is ended again.
         reader = threading.Thread(target=end_when_ready, args=(process, ended), daemon=True)
         reader.start()
@@ -641,3 +640,11 @@ def test_a_stop_while_a_request_does_not_end(path):
     assert process.returncode == 0
     lines = log.strip().splitlines()
     assert len(lines) == 1 and "stopped amid requests" in lines[0]
+
+
+def test_what_is_no_http_behind_a_request_costs_it_no_answer(platform):
+    request = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for nonsense in (b"and more", b"X" * 5000, b"GET /\0 HTTP/1.1\r\n\r\n"):
+        got = answer_to(platform, request * 3 + nonsense)
+        assert got.count(b"HTTP/1.1 200 ") == 3
+        assert b"HTTP/1.1 400 " in got.rpartition(b"HTTP/1.1 200 ")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -41,6 +41,7 @@ class Connection(HttpToolsProtocol):
         self._held = bytearray()  # what came, and waits to be parsed
         self._running: Any = None  # the cycle that is being answered
         self._is_next_due = False  # as soon as the client takes its answers
+        self._last_words: Optional[Callable[[], None]] = None  # once all before is answered
 
     # --- it begins and ends ---
 
@@ -94,7 +95,7 @@ class Connection(HttpToolsProtocol):
     def _is_busy(self) -> bool:
         """Whether a whole request is there that is not answered yet."""
         cycle: Any = self.cycle
-        if self.pipeline or self._is_next_due:
+        if self.pipeline or self._is_next_due or self._last_words:
             return True
         return cycle is not None and not (cycle.response_complete or cycle.more_body)
 
@@ -153,6 +154,9 @@ class Connection(HttpToolsProtocol):
         self._is_next_due = self.flow.write_paused
         if self._is_next_due and not self.transport.is_closing():
             return
+        if self._last_words and not self.pipeline:
+            self._last_words()
+            return
         self._running = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self._held:
@@ -177,21 +181,29 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP, or the end of it is unknown."""
         self._is_in_message = True
-        if self._may_answer:
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+        self._end(lambda: super(Connection, self).send_400_response(msg))
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._deadline = None
-        if self.transport.is_closing():
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        rest = "Content-Length: 0\r\nConnection: close\r\n\r\n"
+
+        def refuse() -> None:
+            self.transport.write(f"{head}{rest}".encode("ascii"))
+            self.transport.close()
+
+        self._end(refuse)
+
+    def _end(self, say: Callable[[], None]) -> None:
+        """End the connection with an answer, when those to the requests before are given."""
+        if self.transport.is_closing() or self._last_words:
             return
         if self._may_answer:
-            head = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            self.transport.write(
-                f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
-            )
-        self.transport.close()
+            say()
+        elif self.cycle.more_body:
+            self.transport.close()  # amid a request whose answer has begun
+        else:
+            self._last_words = say
 
     @property
     def _may_answer(self) -> bool:
