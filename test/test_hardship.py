@@ -648,3 +648,33 @@ def test_what_is_no_http_behind_a_request_costs_it_no_answer(platform):
         got = answer_to(platform, request * 3 + nonsense)
         assert got.count(b"HTTP/1.1 200 ") == 3
         assert b"HTTP/1.1 400 " in got.rpartition(b"HTTP/1.1 200 ")[2]
+
+
+def test_a_client_that_is_gone_when_it_is_refused():
+    class Gone:
+        is_closed = False
+
+        def write(self, data):
+            pass
+
+        def is_closing(self):
+            return self.is_closed
+
+        def can_write_eof(self):
+            return True
+
+        def write_eof(self):
+            raise OSError(107, "Transport endpoint is not connected")
+
+        def close(self):
+            self.is_closed = True
+
+    class Unread:
+        is_all_read = False
+
+        def abandon(self):
+            pass
+
+    transport = Gone()
+    connection._Lingering(transport, Unread()).close()
+    assert transport.is_closed

@@ -268,7 +268,11 @@ class _Lingering:
         if is_all_read or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client is gone, and nobody has told us yet
+            self._transport.close()
+            return
         self._transport.resume_reading()
         self._end = self._connection.loop.call_later(LINGER_WITHIN, self._transport.close)
 
