@@ -626,7 +626,8 @@ class Datastore:
         The platform's second is known to within one or two: those that may be it count.
         """
         taken: dict[str, int] = {}
-        for point, second in batch.recorded if fresh else ():
+        # Those that were found there are settled only when this choice is made.
+        for point, second in (*batch.recorded, *batch.there) if fresh else ():
             taken[point.alias] = max(second, taken.get(point.alias, 0))
         for point in fresh:
             hold = self._hold(point.alias, taken.get(point.alias, 0), now)

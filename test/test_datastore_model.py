@@ -745,3 +745,18 @@ def test_a_value_that_waits_for_retry_after_keeps_its_time(world) -> None:
     store.write("number", 2)
     assert store.flush(60) and [at, 2] in world.points("number")
     world.kill(store)
+
+
+def test_a_live_value_replaces_none_that_was_found_in_the_same_attempt(world) -> None:
+    store = world.store(interval=1)
+    world.network.outage = Fault("refused connection")
+    store.write("number", 1)
+    store.stop(True)  # it misses its moment
+    world.network.heal()
+    world.network.poison["recordbatch"] = Fault("cut after")
+    store.stop(True)  # it arrives, and nobody says so
+    world.network.poison.clear()
+    store.write("number", 2)
+    assert store.flush(60)
+    assert [value for _, value in world.points("number")] == [1, 2]
+    world.kill(store)
