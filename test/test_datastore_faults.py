@@ -944,7 +944,9 @@ def test_several_stores_share_one_exit_time(platform, device):
             timeout=60,
         )
         assert time.time() - float(done.stdout) < 12  # six times 3 are more
-    assert done.stderr == "pyonep.datastore: 1 points were not sent\n" * 6
+    lines = done.stderr.splitlines()
+    assert len(lines) == 6  # each with what failed last, which may be that there was no time left
+    assert all(line.startswith("pyonep.datastore: 1 point was not sent") for line in lines)
     assert made.values("a") == [5]
     made.close()
 
