@@ -43,8 +43,8 @@ class Deadline:
     __slots__ = ("_before", "_begins", "_end", "step", "total")
 
     def __init__(self, step: float | None, total: float | None, once_sent: bool = False) -> None:
-        self.step = None if step is None else min(step, _LONGEST)
-        self.total = total
+        self.step: Optional[float] = None if step is None else min(step, _LONGEST)
+        self.total: Optional[float] = total
         self._begins = once_sent
         self._end: Optional[float] = None
         if total is not None and not once_sent:
@@ -229,7 +229,8 @@ class _Paced(urllib3.connection.HTTPConnection):
         deadline = _current()
         try:
             for start in range(0, len(data), _PIECE):
-                self.sock.settimeout(deadline.next())
+                sock: Any = self.sock
+                sock.settimeout(deadline.next())
                 super().send(data[start : start + _PIECE])
         except socket.timeout as error:
             where: Any = self
@@ -241,7 +242,9 @@ class PacedHTTPConnection(_Paced):
     """Plain HTTP."""
 
 
-class PacedHTTPSConnection(_Paced, urllib3.connection.HTTPSConnection):
+class PacedHTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
+    _Paced, urllib3.connection.HTTPSConnection
+):
     """The same over TLS."""
 
 

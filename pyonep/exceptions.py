@@ -104,9 +104,9 @@ class OnePlatformException(OneException):
         error = args[0] if args and isinstance(args[0], dict) else {}
         super().__init__(*(str(error), *args[1:]) if error else args)
         number = error.get("code") if code is None else code
-        self.code = number if isinstance(number, int) else None
-        self.message = _text_of(error.get("message"))
-        self.context = _text_of(error.get("context"))
+        self.code: int | None = number if isinstance(number, int) else None
+        self.message: str | None = _text_of(error.get("message"))
+        self.context: str | None = _text_of(error.get("context"))
         self.http_status: int | None = None
         self.retry_after: float | None = None
         self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)

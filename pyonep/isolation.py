@@ -76,7 +76,8 @@ class Isolation:
     """
 
     def __init__(self, most: int, base: float, cap: float, budget: Budget) -> None:
-        self._most = self.limit = most
+        self._most = most
+        self.limit: int = most
         self._base, self._cap, self._budget = base, cap, budget
         self._groups: list[_Group] = []
         self._failed: Optional[tuple[list[int], Blame]] = None

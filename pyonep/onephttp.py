@@ -295,13 +295,13 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
 class KeptHTTP(urllib3.connectionpool.HTTPConnectionPool):
     """A pool whose connections keep to the deadline of each request."""
 
-    ConnectionCls = PacedHTTPConnection
+    ConnectionCls: Any = PacedHTTPConnection
 
 
 class KeptHTTPS(urllib3.connectionpool.HTTPSConnectionPool):
     """The same over TLS; tells a handshake that takes too long from an answer that does."""
 
-    ConnectionCls = PacedHTTPSConnection
+    ConnectionCls: Any = PacedHTTPSConnection
 
     def _validate_conn(self, conn: Any) -> None:
         try:
@@ -324,13 +324,13 @@ class _OneShot(urllib3.connectionpool.HTTPConnectionPool):
 class OneShotHTTP(_OneShot, KeptHTTP):
     """One request for each connection."""
 
-    ConnectionCls = PacedHTTPConnection
+    ConnectionCls: Any = PacedHTTPConnection
 
 
 class OneShotHTTPS(_OneShot, KeptHTTPS):
     """The same over TLS."""
 
-    ConnectionCls = PacedHTTPSConnection
+    ConnectionCls: Any = PacedHTTPSConnection
 
 
 _KEPT = {"http": KeptHTTP, "https": KeptHTTPS}

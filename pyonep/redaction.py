@@ -79,7 +79,7 @@ def scrubbed(error: Error, *secrets: object) -> Error:
             if isinstance(value, (str, bytes)):
                 setattr(one, name, redacted(value, *secrets))
         if isinstance(one, (UnicodeEncodeError, UnicodeDecodeError)):
-            one.object = one.object[:0]
+            one.object = one.object[:0]  # pyright: ignore[reportAttributeAccessIssue]
         if getattr(one, "request", None) is not None:  # of `requests`: has the headers
             one.request = None  # type: ignore[attr-defined]
     return error

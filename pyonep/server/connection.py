@@ -49,7 +49,7 @@ class Connection(HttpToolsProtocol):
         """Give it time to send a head."""
         lingering = _Lingering(transport, self)
         super().connection_made(lingering)  # type: ignore[arg-type]
-        self.flow: _Flow = _Flow(transport)
+        self.flow: Any = _Flow(transport)
         self._wait_for_head()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:

@@ -11,6 +11,7 @@ import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Callable
 
 LOOPBACK = "localhost"
 HOSTED = "m2.exosite.com"
@@ -34,7 +35,7 @@ class Hosts:
     def __init__(self, told: Iterable[str] = ()) -> None:
         names = [told] if isinstance(told, str) else told
         self._told = frozenset(_bare(name) for name in names)
-        self.admits = lru_cache(_MANY)(self._admits)
+        self.admits: Callable[[bytes], bool] = lru_cache(_MANY)(self._admits)
 
     def refused(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Why a request is not answered; None when it is.

@@ -172,7 +172,7 @@ class Request:
         # What HEAD is answered is what GET is; the server leaves the body out.
         self.method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         self.body = b""
-        self.budget = Budget(platform.settings)
+        self.budget: Budget = Budget(platform.settings)
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
         self.check_caller: Callable[[], object] = lambda: None  # raises when it may not act

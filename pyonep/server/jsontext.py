@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn
 
 _MOST_DIGITS = 4300  # of an integer, as in Python
 
@@ -40,8 +40,10 @@ def _int(text: str) -> int:
 _own_limit: dict[str, Any] = {} if hasattr(sys, "get_int_max_str_digits") else {"parse_int": _int}
 
 # Made once: json.loads and json.dumps make them anew for every call with options.
-decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, **_own_limit)
-to_text = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+decoder: json.JSONDecoder = json.JSONDecoder(
+    parse_constant=_no_constant, parse_float=_float, **_own_limit
+)
+to_text: Callable[[Any], str] = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
 def decode(body: bytes, deepest: int) -> Any:

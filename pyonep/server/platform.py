@@ -213,9 +213,10 @@ class Platform:
         rollbacks, turn = self.rollbacks, Turn()
         try:
             while True:
-                end: tuple[T] | None = self.work(step, steps)
+                end: Any = self.work(step, steps)
                 if end is not None:
-                    return end[0]
+                    result: T = end[0]
+                    return result
                 if turn.is_over:
                     await self.committed(rollbacks)
                     await turn.pass_on()

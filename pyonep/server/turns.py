@@ -197,4 +197,4 @@ class _Collector:
             gc.enable()
 
 
-collector = _Collector()
+collector: _Collector = _Collector()

@@ -87,7 +87,7 @@ class Waiter:
     ) -> None:
         self.resource = resource
         self.timeout = timeout  # seconds
-        self.deadline = math.inf  # by the clock of the loop, once the time runs
+        self.deadline: float = math.inf  # by the clock of the loop, once the time runs
         self.since = since
         self.after = after
         self.ended = ended
