@@ -19,7 +19,7 @@ PIECE = 1024 * 1024
 def platform_server(pipe, path):
     """The platform on a file, with a vendor; sends ``(port, account, pid)``."""
     from pyonep.server import LocalPlatform
-    from pyonep.server.turns import collector
+    from pyonep.server.core.turns import collector
 
     collector.begin()  # as in `python -m pyonep.server`: the process is the platform's own
     with LocalPlatform(path) as platform:

@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 from sqlalchemy import delete
 
-from pyonep.server import access, fleet, lifecycle, provisioning
-from pyonep.server import procedures as table
-from pyonep.server.access import PERMISSIONS
-from pyonep.server.app import App
-from pyonep.server.errors import BadArguments, Refused, Unauthorized
+from pyonep.server.background.waits import Waiter
+from pyonep.server.core import access, fleet, lifecycle
+from pyonep.server.core import procedures as table
+from pyonep.server.core.access import PERMISSIONS
+from pyonep.server.core.errors import BadArguments, Refused, Unauthorized
+from pyonep.server.core.turns import at_once
+from pyonep.server.fronts import provisioning
+from pyonep.server.fronts.app import App
 from pyonep.server.platform import Unfinished
 from pyonep.server.store import ROOT, schema
-from pyonep.server.turns import at_once
-from pyonep.server.waits import Waiter
 
 NOBODY = "f" * 40
 

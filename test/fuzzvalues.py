@@ -6,7 +6,8 @@ import json
 
 from hypothesis import strategies as st
 
-from pyonep.server import data, descriptions, procedures, provisioning
+from pyonep.server.core import descriptions, procedures
+from pyonep.server.fronts import data, provisioning
 
 # --- values, as JSON -------------------------------------------------------
 

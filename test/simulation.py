@@ -22,9 +22,9 @@ from requests.structures import CaseInsensitiveDict
 
 import pyonep.clock
 from pyonep import datastore, onephttp
-from pyonep.server import rpc
+from pyonep.server.core.settings import Settings
+from pyonep.server.fronts import rpc
 from pyonep.server.platform import Platform
-from pyonep.server.settings import Settings
 from pyonep.server.store import Store
 
 PATIENCE = 5.0  # real seconds after which a thread that does not come back is a failure

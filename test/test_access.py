@@ -17,9 +17,10 @@ import pytest
 from access_table import Draft, World, auth_of, exchange
 from conftest import SOAK
 
-from pyonep.server import LocalPlatform, lifecycle
-from pyonep.server import procedures as table
-from pyonep.server.access import PERMISSIONS
+from pyonep.server import LocalPlatform
+from pyonep.server.core import lifecycle
+from pyonep.server.core import procedures as table
+from pyonep.server.core.access import PERMISSIONS
 from pyonep.server.platform import Platform
 from pyonep.server.store import Store
 

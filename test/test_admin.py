@@ -9,8 +9,10 @@ import logging
 import pytest
 
 from pyonep import onep
-from pyonep.server import LocalPlatform, admin, turns
-from pyonep.server.errors import Conflict
+from pyonep.server import LocalPlatform
+from pyonep.server.core import turns
+from pyonep.server.core.errors import Conflict
+from pyonep.server.fronts import admin
 from pyonep.server.platform import Device, Platform
 from pyonep.server.store import Store
 from pyonep.version import __version__

@@ -18,12 +18,13 @@ from conftest import Clock, Raw, fuzzed
 from hypothesis import given, strategies
 
 from pyonep import Provision, onep
-from pyonep.server import LocalPlatform, Settings, jsontext, pieces
+from pyonep.server import LocalPlatform, Settings
+from pyonep.server.background.waits import Waits
+from pyonep.server.core import jsontext, pieces
+from pyonep.server.core.turns import TURN, at_once, collector, in_turns
 from pyonep.server.platform import Platform
 from pyonep.server.runner import Server, listen
 from pyonep.server.store import Store
-from pyonep.server.turns import TURN, at_once, collector, in_turns
-from pyonep.server.waits import Waits
 
 RPC = "/onep:v1/rpc/process"
 DATA = "/onep:v1/stack/alias"

@@ -26,7 +26,7 @@ from fuzzvalues import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyonep.server import procedures
+from pyonep.server.core import procedures
 
 AUTH = ("cik", "client_id", "resource_id", "token")
 SEVERAL = st.sampled_from(("read", "wait", "flush", "update", "usage", "info", "writegroup"))

@@ -21,7 +21,8 @@ from servers import settles, uncovered
 
 from pyonep import OnepV1
 from pyonep.exceptions import OnePlatformException
-from pyonep.server import LocalPlatform, StoreError, connection, folder
+from pyonep.server import LocalPlatform, StoreError, folder
+from pyonep.server.fronts import connection
 from pyonep.server.store import condition, database
 
 
@@ -610,7 +611,7 @@ def test_a_stop_while_a_request_does_not_end(path):
     code = (
         "import sys\n"
         "from pyonep.server import __main__ as command, runner\n"
-        "from pyonep.server.procedures.table import procedure\n"
+        "from pyonep.server.core.procedures.table import procedure\n"
         "runner._GRACE = runner._TO_END = 0.2\n"
         "@procedure\n"
         "def endless(call):\n"

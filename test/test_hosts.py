@@ -11,7 +11,7 @@ from pyonep import OnepV1
 from pyonep.exceptions import OnePlatformException
 from pyonep.server import LocalPlatform, Settings
 from pyonep.server import __main__ as command_line
-from pyonep.server.hosts import Hosts
+from pyonep.server.fronts.hosts import Hosts
 
 GOOD = [
     *("127.0.0.1", "127.0.0.1:8080", "192.168.1.20:1", "10.0.0.1:", "[::1]", "[::1]:8080", "::1"),

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pyonep.server import access, lifecycle, limits
-from pyonep.server.descriptions import LIMITS
-from pyonep.server.errors import Malformed, Refused
+from pyonep.server.core import access, lifecycle, limits
+from pyonep.server.core.descriptions import LIMITS
+from pyonep.server.core.errors import Malformed, Refused
+from pyonep.server.core.settings import Settings
+from pyonep.server.core.turns import at_once, step
 from pyonep.server.platform import Platform
-from pyonep.server.settings import Settings
 from pyonep.server.store import ROOT, Store, resources, series
-from pyonep.server.turns import at_once, step
 
 NOW = 1_700_000_000
 EVER = (-(2**60), 2**60)

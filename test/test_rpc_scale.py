@@ -10,7 +10,7 @@ from servers import settles
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
-from pyonep.server.limits import ENTITIES
+from pyonep.server.core.limits import ENTITIES
 
 WIDTH = 10_000
 DEPTH = 100

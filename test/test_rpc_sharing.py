@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyonep.exceptions import OnePlatformException
-from pyonep.server.access import PERMISSIONS
+from pyonep.server.core.access import PERMISSIONS
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from servers import settles
 
 from pyonep import OnepV1, Provision
 from pyonep.exceptions import OnePlatformException
-from pyonep.server import LocalPlatform, flow, lifecycle, rules
-from pyonep.server.procedures import table
+from pyonep.server import LocalPlatform
+from pyonep.server.core import flow, lifecycle, rules
+from pyonep.server.core.procedures import table
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_fault_of_one_front_undoes_nothing_of_another(platform, o, cik, port, 
 
     provision = Provision(**platform.connection)
     vendor = platform.vendor("faulty-front")
-    monkeypatch.setattr("pyonep.server.data._values", fault)
+    monkeypatch.setattr("pyonep.server.fronts.data._values", fault)
     got = []
     thread = threading.Thread(
         target=lambda: got.extend(o.recordbatch(cik, port, [[n, n]]) for n in range(1, 101))

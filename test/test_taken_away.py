@@ -10,9 +10,9 @@ import asyncio
 import pytest
 from access_table import World, provisioning_headers
 
-from pyonep.server import fleet, lifecycle, procedures, turns
-from pyonep.server.app import App
-from pyonep.server.errors import Refused
+from pyonep.server.core import fleet, lifecycle, procedures, turns
+from pyonep.server.core.errors import Refused
+from pyonep.server.fronts.app import App
 from pyonep.server.platform import Platform
 from pyonep.server.store import Store
 

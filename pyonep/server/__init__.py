@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 try:
-    from .dataports import Dataport
-    from .errors import Problem
-    from .fleet import VendorAccount
+    from .core.dataports import Dataport
+    from .core.errors import Problem
+    from .core.fleet import VendorAccount
+    from .core.settings import Settings
     from .local import LocalPlatform
     from .platform import Device
-    from .settings import Settings
     from .store import StoreError
 except ModuleNotFoundError as _missing:
     _EXTRA = ("httptools", "platformdirs", "sqlalchemy", "starlette", "uvicorn")

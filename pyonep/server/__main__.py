@@ -23,14 +23,16 @@ import requests.exceptions
 
 from ..exceptions import OneException, in_words
 from ..onephttp import ENDPOINT_VARIABLE, OneP_Request
-from . import admin, calllog, dataports, fleet, folder
-from .errors import Problem
-from .fleet import VendorAccount
-from .http import DETAIL
+from . import folder
+from .core import dataports, fleet
+from .core.errors import Problem
+from .core.fleet import VendorAccount
+from .core.settings import Settings
+from .fronts import admin, calllog
+from .fronts.http import DETAIL
 from .local import LocalPlatform
 from .platform import Device, Platform
 from .runner import Server, endpoint, listen
-from .settings import Settings
 from .store import Store, StoreError, StoreInUse
 from .summary import Summary
 

@@ -8,12 +8,12 @@ import time
 from contextlib import ExitStack
 from typing import Any, Callable, TypeVar
 
-from . import fleet
-from .dataports import Dataport
-from .fleet import VendorAccount
+from .core import fleet
+from .core.dataports import Dataport
+from .core.fleet import VendorAccount
+from .core.settings import Settings
 from .platform import Clock, Device, Platform
 from .runner import Server, endpoint, listen
-from .settings import Settings
 from .store import Store, StoreError
 
 T = TypeVar("T")

@@ -11,14 +11,16 @@ from contextlib import contextmanager, suppress
 from types import GeneratorType
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from . import access, dataports, fleet, keys, lifecycle, procedures
-from .access import Call, Caller, Watch
-from .budget import Budget
-from .dataports import Dataport
-from .descriptions import LIMITS, complete, is_key
-from .errors import Conflict, Malformed, NotFound, NotKept
-from .ringing import Ringing
-from .settings import Settings
+from .background.ringing import Ringing
+from .background.waits import Waits
+from .core import access, dataports, fleet, keys, lifecycle, procedures
+from .core.access import Call, Caller, Watch
+from .core.budget import Budget
+from .core.dataports import Dataport
+from .core.descriptions import LIMITS, complete, is_key
+from .core.errors import Conflict, Malformed, NotFound, NotKept
+from .core.settings import Settings
+from .core.turns import Steps, Turn, step
 from .store import (
     ROOT,
     ContentStore,
@@ -32,8 +34,6 @@ from .store import (
     StoreError,
     TimerStore,
 )
-from .turns import Steps, Turn, step
-from .waits import Waits
 
 log: logging.Logger = logging.getLogger(__name__)
 

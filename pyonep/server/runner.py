@@ -12,10 +12,10 @@ from typing import Any
 
 import uvicorn
 
-from .app import App
-from .connection import Connection
+from .core.turns import collector
+from .fronts.app import App
+from .fronts.connection import Connection
 from .platform import Platform
-from .turns import collector
 
 log: logging.Logger = logging.getLogger(__name__)
 

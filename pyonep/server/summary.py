@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import calllog
+from .fronts import calllog
 
 _MOST = 20  # kinds of failure
 _REMEMBERED = 10_000

@@ -11,8 +11,12 @@ from urllib.parse import quote, unquote_plus
 
 from starlette.responses import Response
 
-from . import access, dataports, flow, values
-from .errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
+from ..background.waits import LONGEST_TIMEOUT, while_connected
+from ..core import access, dataports, flow, values
+from ..core.errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
+from ..core.turns import Pace, Steps, in_turns
+from ..platform import Platform
+from ..store import Node
 from .http import (
     FORM,
     Read,
@@ -25,10 +29,6 @@ from .http import (
     plain,
     whole,
 )
-from .platform import Platform
-from .store import Node
-from .turns import Pace, Steps, in_turns
-from .waits import LONGEST_TIMEOUT, while_connected
 
 _STACKS = ("onep:v1", "api:v1")
 _SAFE = "-._~"

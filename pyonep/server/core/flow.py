@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from ..store import EARLIEST, Node
 from . import access, rules, values
 from .budget import Budget
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
-from .store import EARLIEST, Node
 from .turns import Pace, Steps
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,

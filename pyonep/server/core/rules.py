@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from ..store import Node
 from . import flow
 from .errors import invalid
-from .store import Node
 from .turns import Steps
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 NOT_RUNNING = "notrunning"
 _SHORTEST = 0.05  # seconds; a timer that rings as soon as it is set would never rest

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable
 
+from ...store import Node
 from .. import access
 from ..access import Call
 from ..descriptions import KINDS
 from ..errors import Refused
-from ..store import Node
 from ..turns import Pace, Steps, pages
 from .table import a_list, a_text, an_object, procedure
 

@@ -11,8 +11,19 @@ from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from . import access, fleet
-from .errors import Conflict, Forbidden, Malformed, NotFound, TooLarge, Unauthorized, Unsupported
+from ..core import access, fleet
+from ..core.errors import (
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unsupported,
+)
+from ..core.turns import Pace, Steps
+from ..platform import Platform
+from ..store import PIECE, Content, Member, Model, Node, Range, Serial, Vendor
 from .http import (
     CSV,
     EVERYTHING,
@@ -35,9 +46,6 @@ from .http import (
     ranged,
     whole,
 )
-from .platform import Platform
-from .store import PIECE, Content, Member, Model, Node, Range, Serial, Vendor
-from .turns import Pace, Steps
 
 FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
 JSON_TYPES = ("application/javascript", "application/json")

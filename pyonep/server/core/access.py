@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from ..store import ROOT, UNFINISHED, Database, Node
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
-from .store import ROOT, UNFINISHED, Database, Node
 from .turns import Steps, pages
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 ACTIVATED, NOT_ACTIVATED, EXPIRED = "activated", "notactivated", "expired"
 

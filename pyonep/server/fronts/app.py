@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from ..background.waits import HungUp
+from ..core.errors import NotKept, Problem, Refused, TooLarge, Unauthorized
+from ..platform import Platform
 from . import admin, calllog, data, provisioning, rpc
-from .errors import NotKept, Problem, Refused, TooLarge, Unauthorized
 from .hosts import Hosts
 from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem, whole
-from .platform import Platform
-from .waits import HungUp
 
 _JSON = "application/json; charset=utf-8"
 _MOST_CONNECTIONS = 10_000

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
-from .errors import Refused
-from .turns import Pace, Steps
+from ..core.errors import Refused
+from ..core.turns import Pace, Steps
 
 DEFAULT_TIMEOUT = 30_000  # milliseconds
 LONGEST_TIMEOUT = 300_000

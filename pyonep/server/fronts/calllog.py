@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from starlette.responses import Response
 
-from ..redaction import redact
+from ...redaction import redact
 from .http import DETAIL, Request
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 log: logging.Logger = logging.getLogger("pyonep.server.calls")
 

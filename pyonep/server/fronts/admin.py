@@ -13,14 +13,14 @@ from typing import Any, Callable, Optional
 
 from starlette.responses import JSONResponse, Response
 
-from ..version import __version__
-from . import fleet
-from .dataports import Dataport
-from .errors import Conflict, Malformed, Unauthorized
-from .fleet import VendorAccount
+from ...version import __version__
+from ..core import fleet
+from ..core.dataports import Dataport
+from ..core.errors import Conflict, Malformed, Unauthorized
+from ..core.fleet import VendorAccount
+from ..core.turns import Steps
+from ..platform import Device, Platform
 from .http import Read, Request, not_allowed
-from .platform import Device, Platform
-from .turns import Steps
 
 HEALTH = "/health"
 KEY_HEADER = "X-Admin-Key"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, Optional
 
+from ...background.waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
+from ...store import Node, Point
 from .. import access, dataports, flow, lifecycle, values
 from ..access import Call
 from ..errors import BadArguments, Partly, Problem, Refused, invalid
 from ..jsontext import to_text
 from ..pieces import Encoded
-from ..store import Node, Point
 from ..turns import Pace, Steps
-from ..waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from .table import a_list, an_object, procedure, seconds
 
 INVALID = "invalid"

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, Optional
 
-from . import calllog, jsontext, pieces
-from .access import Caller
-from .budget import Budget
-from .errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
-from .pieces import Encoded
-from .platform import Platform, Unfinished
-from .turns import Steps, Turn, in_turns
-from .waits import Hangup, HungUp, Waiter, while_connected
+from ..background.waits import Hangup, HungUp, Waiter, while_connected
+from ..core import jsontext, pieces
+from ..core.access import Caller
+from ..core.budget import Budget
+from ..core.errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
+from ..core.pieces import Encoded
+from ..core.turns import Steps, Turn, in_turns
+from ..platform import Platform, Unfinished
+from . import calllog
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
 _LONGEST_ID = 40

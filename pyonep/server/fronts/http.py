@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
-from . import errors, jsontext
-from .access import Grounds, Watch
-from .budget import Budget
-from .pieces import decoded
-from .platform import Platform
-from .turns import Pace, Steps, at_once
-from .waits import Hangup
+from ..background.waits import Hangup
+from ..core import errors, jsontext
+from ..core.access import Grounds, Watch
+from ..core.budget import Budget
+from ..core.pieces import decoded
+from ..core.turns import Pace, Steps, at_once
+from ..platform import Platform
 
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from ..store import EARLIEST, UNFINISHED, Node
 from . import access, flow, keys, limits, rules
 from .descriptions import complete, merge
 from .errors import invalid
-from .store import EARLIEST, UNFINISHED, Node
 from .turns import Pace, Steps, pages, step
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 log: logging.Logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import Any, Callable
 
+from ...store import Node
 from .. import access, flow, rules
 from ..access import Call
 from ..descriptions import KINDS
-from ..store import Node
 from ..turns import Pace, Steps, at_once
 from .table import an_object, procedure
 

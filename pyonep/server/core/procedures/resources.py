@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...store import Node
 from .. import access, descriptions, lifecycle
 from ..access import Call
 from ..errors import Refused, invalid
 from ..limits import ENTITIES
-from ..store import Node
 from ..turns import Steps
 from .table import a_text, a_word, an_object, procedure, seconds
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
+from ..store import MODEL, ROOT, Model, Node, Range, Serial, Vendor
 from . import access, keys, lifecycle
 from .descriptions import is_key
 from .errors import Conflict, Forbidden, Malformed, NotFound, Refused, Unusable
-from .store import MODEL, ROOT, Model, Node, Range, Serial, Vendor
 from .turns import Pace, Steps
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 UNUSED, ORPHAN = "", "orphan"
 OPTIONS = ("noaliases", "nocomments", "nohistorical")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...store import Grant, Node, Share
 from .. import access, keys, limits
 from ..access import PERMISSIONS, Call
 from ..descriptions import is_key
 from ..errors import Refused, invalid
-from ..store import Grant, Node, Share
 from .table import a_text, a_word, an_object, procedure
 
 _DEFAULT_TTL = 3600  # seconds

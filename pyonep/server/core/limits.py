@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..store import ROOT, Node
 from .errors import invalid
-from .store import ROOT, Node
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 ENTITIES = ("client", "dataport", "datarule", "dispatch")
 

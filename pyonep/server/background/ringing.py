@@ -12,11 +12,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Optional
 
-from . import access, rules
-from .turns import TURN, Share, Steps, step
+from ..core import access, rules
+from ..core.turns import TURN, Share, Steps, step
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 _SHORTEST, _LONGEST = 0.001, 3600.0  # seconds until the alarm
 _PAUSE_AFTER_FAULT = 1.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..store import Node
 from . import access, lifecycle, values
 from .descriptions import is_key, is_storable
 from .errors import Conflict, Malformed, Refused, shown
-from .store import Node
 
 if TYPE_CHECKING:
-    from .platform import Platform
+    from ..platform import Platform
 
 FORMATS = ("float", "integer", "string")
 LONGEST_ALIAS = 1024
