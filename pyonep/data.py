@@ -20,8 +20,9 @@ from urllib.parse import unquote
 import requests.exceptions
 
 from . import credentials, onephttp, secretfile
+from .answers import ProvisionResponse
 from .exceptions import OnePlatformException, ProvisionException, ProvisionTransportError
-from .provision import Provision, ProvisionResponse, form, quoted, transport_error
+from .provision import Provision, form, quoted, transport_error
 from .redaction import redact, scrubbed
 
 __all__ = ["DataInterface", "NewPoint", "RecordConflict"]

@@ -26,12 +26,14 @@ No text of these errors contains a credential.
 from __future__ import annotations
 
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests.exceptions
 
+from .errorbase import OneException, OnePlatformException
+
 if TYPE_CHECKING:
-    from .provision import ProvisionResponse
+    from .answers import ProvisionResponse
 
 __all__ = [
     "JsonRPCRequestException",
@@ -45,20 +47,6 @@ __all__ = [
     "ProvisionTransportError",
     "SpoolError",
 ]
-
-
-class OneException(Exception):
-    """Base of every error of this library. Can be pickled, and sent to another process."""
-
-    def __reduce__(self) -> Any:
-        # By default the constructor would get `args`, the text that it has made.
-        return _again, (type(self), self.args), vars(self)
-
-
-def _again(cls: type[OneException], args: tuple[Any, ...]) -> OneException:
-    error = cls.__new__(cls)
-    error.args = args
-    return error
 
 
 class JsonRPCRequestException(OneException):
@@ -81,39 +69,6 @@ class JsonStringException(OneException):
 
     Nothing was sent, and nothing that was deferred is lost.
     """
-
-
-class OnePlatformException(OneException):
-    """The platform refused the whole request, or its answer makes no sense.
-
-    The text is the platform's error object as Python shows it, as it always was:
-    ``{'code': 401, 'message': 'Invalid', 'context': 'auth'}``.
-
-    Attributes:
-        code (int | None): Code of the platform's error object, e.g. 401.
-        message (str | None): Its message, e.g. ``"Invalid"``.
-        context (str | None): What it is about, e.g. ``"auth"``.
-        http_status (int | None): Status of the HTTP answer, e.g. 503 from a proxy in between.
-        retry_after (float | None): Seconds after which the platform, or a proxy in front of it,
-            wants to be asked again.
-        answers (list): The answers that did come, as
-            ``[(call, isok, response), ...]``; empty when there were none.
-    """
-
-    def __init__(self, *args: Any, code: int | None = None, answers: Any = ()) -> None:
-        error = args[0] if args and isinstance(args[0], dict) else {}
-        super().__init__(*(str(error), *args[1:]) if error else args)
-        number = error.get("code") if code is None else code
-        self.code: int | None = number if isinstance(number, int) else None
-        self.message: str | None = _text_of(error.get("message"))
-        self.context: str | None = _text_of(error.get("context"))
-        self.http_status: int | None = None
-        self.retry_after: float | None = None
-        self.answers: list[tuple[dict[str, Any], bool, Any]] = list(answers)
-
-
-def _text_of(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def in_words(error: Exception) -> str:
