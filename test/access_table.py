@@ -561,13 +561,10 @@ def told(status):
 # --- HTTP ------------------------------------------------------------------
 
 
-def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
-    """One HTTP request to the application itself; the status of its answer.
-
-    `meanwhile` is called when half of the body has come.
-    """
+def scope_of(method, path, headers):
+    """What an application is told of a request."""
     path, _, query = path.partition("?")
-    scope = {
+    return {
         "type": "http",
         "method": method,
         "path": path,
@@ -577,8 +574,14 @@ def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
-    sent = []
 
+
+def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
+    """One HTTP request to the application itself; the status of its answer.
+
+    `meanwhile` is called when half of the body has come.
+    """
+    sent = []
     half = len(body) // 2
     left = [body] if meanwhile is None else [body[half:], body[:half]]
 
@@ -593,7 +596,7 @@ def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(App(platform)(scope, receive, send))
+    asyncio.run(App(platform)(scope_of(method, path, headers), receive, send))
     return sent[0]["status"]
 
 

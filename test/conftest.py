@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import http.client
-import json
+import contextlib
 import logging
 import os
 import signal
@@ -13,7 +12,9 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from platforms import Clock, Raw, client, dataport, in_memory
 from stores import Stores
+from vendors import MODEL, World, vendor
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
@@ -39,46 +40,6 @@ settings.load_profile("pyonep")
 def fuzzed(examples):
     """Settings for a test that hypothesis draws for: so many draws, or more when there is time."""
     return settings(max_examples=int(examples * max(1, 3 * SOAK)))
-
-
-class Clock:
-    """A clock that tests set."""
-
-    def __init__(self, now=1_700_000_000.0):
-        self.now = now
-
-    def __call__(self):
-        return self.now
-
-
-class Raw:
-    """Speaks to a platform without the client library, over one kept connection."""
-
-    def __init__(self, platform):
-        self.http = http.client.HTTPConnection(platform.host, platform.port, timeout=30)
-
-    def send(self, body, path="/onep:v1/rpc/process", method="POST", headers=None):
-        """Send a body (bytes, or anything as JSON); return status, headers and body."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.http.request(method, path, data, headers or {})
-        response = self.http.getresponse()
-        return response.status, response.headers, response.read()
-
-    def json(self, body, **kwargs):
-        """Send a body; return the JSON of the answer."""
-        status, _, content = self.send(body, **kwargs)
-        assert status == 200, (status, content)
-        return json.loads(content)
-
-    def call(self, cik, procedure, *arguments):
-        """Call one procedure; return its answer without the id."""
-        auth = cik if isinstance(cik, dict) else {"cik": cik}
-        call = {"id": 1, "procedure": procedure, "arguments": list(arguments)}
-        answer = self.json({"auth": auth, "calls": [call]})
-        if isinstance(answer, dict):
-            return answer
-        assert answer[0].pop("id") == 1
-        return answer[0]
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +84,13 @@ def clock():
 
 
 @pytest.fixture
+def core(clock):
+    """A platform without a server, whose clock the test sets."""
+    with in_memory(clock) as platform:
+        yield platform
+
+
+@pytest.fixture
 def timed(clock):
     """A platform of its own, whose clock the test sets."""
     with LocalPlatform(clock=clock) as platform:
@@ -161,21 +129,37 @@ def pytest_testnodedown(node):
     node.config.stash.setdefault(FAULTS, []).extend(lines)
 
 
-def dataport(o, auth, format="float", alias=None, **description):
-    """Make a dataport; return its RID."""
-    isok, rid = o.create(auth, "dataport", {"format": format, **description})
-    assert isok, rid
-    if alias is not None:
-        assert o.map(auth, rid, alias) == (True, "ok")
-    return rid
+@pytest.fixture
+def w(platform):
+    """A vendor with a model and a serial number."""
+    with contextlib.closing(World(platform)) as world:
+        yield world
 
 
-def client(o, auth, **description):
-    """Make a client below; return its RID and key."""
-    isok, rid = o.create(auth, "client", description)
-    assert isok, rid
-    isok, info = o.info(auth, rid, {"key": True})
-    return rid, info["key"]
+@pytest.fixture
+def tw(timed):
+    """The same, on a platform whose clock the test sets."""
+    with contextlib.closing(World(timed)) as world:
+        yield world
+
+
+@pytest.fixture
+def guest(w):
+    """Another vendor, with whom the model is shared."""
+    account = vendor(w.platform, "guest")
+    assert w.p.model_share(w.key, MODEL, account.name).status == 205
+    return account
+
+
+@pytest.fixture
+def entry(w):
+    """Uploads the content "fw" of the model."""
+    w.p.content_create(w.key, MODEL, "fw", "")
+
+    def upload(data, type="application/octet-stream"):
+        return w.p.content_upload(w.key, MODEL, "fw", data, type)
+
+    return upload
 
 
 @pytest.fixture(params=["memory", "spool"])

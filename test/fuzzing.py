@@ -6,6 +6,7 @@ Requests are templates: ``<<cik>>`` stands for a key of the world that they are 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -15,7 +16,8 @@ import socket
 import struct
 from pathlib import Path
 
-from conftest import Raw
+from logs import Lines, listening
+from platforms import Raw
 
 from pyonep.server import LocalPlatform, Settings
 
@@ -29,16 +31,9 @@ MOMENT = 0.1  # seconds in which one has it that may never be complete
 _HOLE = re.compile(r"<<(.+?)>>", re.DOTALL)
 
 
-class Problems(logging.Handler):
-    """Keeps what is logged as an error or with a traceback."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def emit(self, record):
-        if record.levelno >= logging.ERROR or record.exc_info:
-            self.found.append(logging.Formatter("%(name)s: %(message)s").format(record))
+def is_problem(record):
+    """Whether something is logged as an error or with a traceback."""
+    return record.levelno >= logging.ERROR or bool(record.exc_info)
 
 
 class Ground:
@@ -48,25 +43,22 @@ class Ground:
         settings = Settings(max_data_text=4096, max_text=20_000, max_request_bytes=1024 * 1024)
         self.platform = LocalPlatform(settings=settings)
         self._numbers = itertools.count()
-        self._problems = Problems()
-        self._loggers = [logging.getLogger(name) for name in ("pyonep", "uvicorn", "asyncio")]
-        # Its lines are made of what was sent, so they are made here too.
-        self._calls = logging.getLogger("pyonep.server.calls")
+        self._problems = Lines("%(name)s: %(message)s")
+        self._problems.addFilter(is_problem)
+        self._opened = contextlib.ExitStack()
 
     def __enter__(self):
-        for logger in self._loggers:
-            logger.addHandler(self._problems)
-        self._calls.setLevel(logging.INFO)
-        self.platform.start()
+        listen = self._opened.enter_context
+        listen(listening(self._problems, "pyonep", "uvicorn", "asyncio"))
+        # The lines of calls are made of what was sent, so they are made here too.
+        listen(listening(logging.NullHandler(), "pyonep.server.calls", level=logging.INFO))
+        listen(self.platform)
         self._admin_key = self.platform.run(lambda platform: platform.admin_key)
         self._other = self.world()
         return self
 
     def __exit__(self, *_):
-        self.platform.stop()
-        self._calls.setLevel(logging.NOTSET)
-        for logger in self._loggers:
-            logger.removeHandler(self._problems)
+        self._opened.close()
 
     def world(self):
         """A device and a vendor with some of everything: what the holes stand for."""
@@ -100,7 +92,7 @@ class Ground:
     def look(self, sent):
         """See whether anything was logged as an error; return how to show what was sent."""
         shown = sent if len(sent) < 4000 else sent[:2000] + b" ... " + sent[-2000:]
-        faults, self._problems.found = self._problems.found, []
+        faults, self._problems.lines = self._problems.lines, []
         assert not faults, f"{shown}\n{faults[0]}"
         return shown
 

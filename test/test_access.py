@@ -16,13 +16,11 @@ import access_table as at
 import pytest
 from access_table import Draft, World, auth_of, exchange
 from conftest import SOAK
+from platforms import Raw
 
-from pyonep.server import LocalPlatform
 from pyonep.server.core import lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
-from pyonep.server.platform import Platform
-from pyonep.server.store import Store
 
 EVERY = 1 if SOAK else 5  # so many rows of the big tables are skipped for one that is tried
 AFFECTED = [("fine", "device")] + [
@@ -30,14 +28,6 @@ AFFECTED = [("fine", "device")] + [
     for state, name in product(at.STATES[1:], ("device", "portal", "vendor", "stranger"))
     if (state, name) not in (("moved", "vendor"), ("dropped", "stranger"), ("moved", "stranger"))
 ]
-
-
-@pytest.fixture
-def inner(clock):
-    """A platform without a server."""
-    platform = Platform(Store(None), clock=clock)
-    yield platform
-    platform.store.close()
 
 
 def compare(world, draft, ways, rows, differ):
@@ -59,9 +49,9 @@ def test_every_procedure_is_in_the_table():
 
 
 @pytest.mark.parametrize(("state", "name"), AFFECTED)
-def test_every_procedure_by_every_road(inner, state, name):
+def test_every_procedure_by_every_road(core, state, name):
     """AMD-020 AMD-021"""
-    world, draft, differ = World(inner), Draft(), []
+    world, draft, differ = World(core), Draft(), []
     ways = [(way, auth_of(world, way)) for way in at.WAYS]
     world.happen(state, name)
     draft.happen(state, name)
@@ -71,9 +61,9 @@ def test_every_procedure_by_every_road(inner, state, name):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(4))
-def test_every_procedure_by_tokens_that_permit_a_little(inner, part):
+def test_every_procedure_by_tokens_that_permit_a_little(core, part):
     """AMD-022"""
-    world, differ = World(inner), []
+    world, differ = World(core), []
     for number, way in enumerate(list(at.tokens())[part::4]):
         rows = at.rows()
         chosen = rows[number % EVERY :: EVERY]
@@ -83,9 +73,9 @@ def test_every_procedure_by_tokens_that_permit_a_little(inner, part):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("state", ["expired", "locked", "revoked", "waiting", "dropped"])
-def test_two_states_at_once(inner, state):
+def test_two_states_at_once(core, state):
     for other, name in product(("locked", "expired", "dropped"), ("device", "portal")):
-        world, draft, differ = World(inner), Draft(), []
+        world, draft, differ = World(core), Draft(), []
         ways = [(way, auth_of(world, way)) for way in at.WAYS]
         for what, whom in ((state, "vendor"), (other, name)):
             if draft.there(whom):
@@ -95,40 +85,40 @@ def test_two_states_at_once(inner, state):
         assert not differ, differ[:20]
 
 
-def test_a_lock_that_is_taken_away(inner):
+def test_a_lock_that_is_taken_away(core):
     """AMD-020"""
-    world = World(inner)
+    world = World(core)
     for way in at.WAYS:
         auth = auth_of(world, way)
         for name in (way.holder, way.client):
             world.happen("locked", name)
             assert world.outcome(auth, "read", [world.rids["port"]]) == "locked"
-            inner.resources.describe(
+            core.resources.describe(
                 world.node(name), {**world.node(name).description, "locked": False}, 1
             )
             assert world.outcome(auth, "read", [world.rids["port"]]) == "ok"
 
 
-def test_a_batch_is_checked_call_by_call(inner):
+def test_a_batch_is_checked_call_by_call(core):
     """AMD-020 AMD-021"""
     for state, name in AFFECTED:
-        world, draft = World(inner), Draft()
-        callers = [inner.authenticate(auth_of(world, way)) for way in at.WAYS]
+        world, draft = World(core), Draft()
+        callers = [core.authenticate(auth_of(world, way)) for way in at.WAYS]
         world.happen(state, name)
         draft.happen(state, name)
         for way, caller in zip(at.WAYS, callers):
             gate = at.may(draft, way)
             if gate == "ok":
-                assert inner.call(caller, "read", [world.rids["port"], {}])
+                assert core.call(caller, "read", [world.rids["port"], {}])
                 continue
             with pytest.raises(at.Refused) as refused:
-                inner.call(caller, "read", [world.rids["port"], {}])
+                core.call(caller, "read", [world.rids["port"], {}])
             assert refused.value.status == ("locked" if gate == "locked" else "restricted")
 
 
-def test_tokens_end(inner, clock):
+def test_tokens_end(core, clock):
     """AMD-021"""
-    world = World(inner)
+    world = World(core)
     read = ["read", [world.rids["port"]]]
     auth = {
         "token": world.do(
@@ -148,21 +138,21 @@ def test_tokens_end(inner, clock):
 
 
 @pytest.mark.parametrize("name", ["device", "vendor"])
-def test_a_new_key_does_not_wake_the_tokens_of_the_old_one(inner, name):
+def test_a_new_key_does_not_wake_the_tokens_of_the_old_one(core, name):
     """AMD-021"""
-    world = World(inner)
+    world = World(core)
     auth = auth_of(world, at.WAYS[6])  # by the vendor, for the device
     world.happen("revoked", name)
     node = world.node(name)
-    inner.resources.set_key(node, node.cik, "activated", None)
+    core.resources.set_key(node, node.cik, "activated", None)
     assert world.outcome(auth, "read", [world.rids["port"]]) == "401"
 
 
-def test_a_token_of_an_older_file_rests_on_the_client_it_acts_as(inner):
+def test_a_token_of_an_older_file_rests_on_the_client_it_acts_as(core):
     """AMD-021"""
-    world = World(inner)
+    world = World(core)
     auth = auth_of(world, at.WAYS[5])  # by the portal
-    inner.database.change(at.delete_makers())
+    core.database.change(at.delete_makers())
     world.happen("expired", "portal")
     assert world.outcome(auth, "read", [world.rids["port"]]) == "ok"
     world.happen("expired", "device")
@@ -172,9 +162,9 @@ def test_a_token_of_an_older_file_rests_on_the_client_it_acts_as(inner):
 # --- info, with a token ----------------------------------------------------
 
 
-def test_the_keys_that_a_token_gives(inner):
+def test_the_keys_that_a_token_gives(core):
     """AMD-023"""
-    world = World(inner)
+    world = World(core)
 
     def key(permits, name, maker="device"):
         given = {world.rids[top]: words for top, words in permits.items()}
@@ -193,9 +183,9 @@ def test_the_keys_that_a_token_gives(inner):
     assert key({"device": ["info"]}, "innermost") is None
 
 
-def test_a_share_code_opens_and_needs_its_permission(inner):
+def test_a_share_code_opens_and_needs_its_permission(core):
     """AMD-022"""
-    world = World(inner)
+    world = World(core)
     for words, shown in ((["info"], False), (["info", "share"], True)):
         given = {world.rids["port"]: words}
         token = world.do({"cik": world.key("device")}, "grant", at.HERE, given, raw=True)
@@ -204,9 +194,9 @@ def test_a_share_code_opens_and_needs_its_permission(inner):
         assert (world.codes["port"] in json.dumps(told)) is shown
 
 
-def test_where_a_dispatch_sends_what_a_token_may_not_read(inner):
+def test_where_a_dispatch_sends_what_a_token_may_not_read(core):
     """AMD-022"""
-    world = World(inner)
+    world = World(core)
     cik = {"cik": world.key("device")}
     given = {"method": "email", "recipient": "a@b.example", "subscribe": world.rids["port"]}
     rid = world.do(cik, "create", "dispatch", given, raw=True)
@@ -221,9 +211,9 @@ def test_where_a_dispatch_sends_what_a_token_may_not_read(inner):
 
 
 @pytest.mark.parametrize("more", [True, False])
-def test_a_token_moves_nothing_to_where_it_may_do_more(inner, more):
+def test_a_token_moves_nothing_to_where_it_may_do_more(core, more):
     """AMD-022"""
-    world = World(inner)
+    world = World(core)
     here, there = ["move", "read"], ["move", "read", *(["write"] if more else [])]
     permits = {world.rids["port"]: here, world.rids["inner"]: there}
     cik = {"cik": world.key("device")}
@@ -235,47 +225,39 @@ def test_a_token_moves_nothing_to_where_it_may_do_more(inner, more):
 # --- waits -----------------------------------------------------------------
 
 
-def test_a_point_is_not_delivered_when_the_access_ended_with_it(inner):
+def test_a_point_is_not_delivered_when_the_access_ended_with_it(core):
     """AMD-020: what came and the lock are durable in the same moment."""
-    world = World(inner)
+    world = World(core)
     auth = {"cik": world.key("device")}
 
     async def run():
-        caller = inner.authenticate(auth)
-        waiter = inner.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}])
-        inner.call(caller, "write", [world.rids["port"], 5])
-        inner.work(world.happen, "locked", "device")
-        await inner.committed()
+        caller = core.authenticate(auth)
+        waiter = core.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}])
+        core.call(caller, "write", [world.rids["port"], 5])
+        core.work(world.happen, "locked", "device")
+        await core.committed()
         with pytest.raises(at.Refused, match="locked"):
-            await inner.waits.result(waiter)
+            await core.waits.result(waiter)
 
     asyncio.run(run())
 
 
-@pytest.fixture
-def served(clock):
-    with LocalPlatform(clock=clock) as platform:
-        yield platform
-
-
-def ends(served, work, ask):
+def ends(timed, work, ask):
     """Open a wait, let something happen once it is open, and return what `ask` returns."""
     found = []
-    before = served.run(lambda inner: len(inner.waits))
+    before = timed.run(lambda inner: len(inner.waits))
     thread = threading.Thread(target=lambda: found.append(ask()))
     thread.start()
-    while served.run(lambda inner: len(inner.waits)) == before:
+    while timed.run(lambda inner: len(inner.waits)) == before:
         assert thread.is_alive()
-    served.run(lambda inner: work())
+    timed.run(lambda inner: work())
     thread.join(20)
     assert found, "the wait goes on although the access ended"
     return found[0]
 
 
-def call(served, auth, procedure, *arguments):
-    from conftest import Raw
-
-    raw = Raw(served)
+def call(timed, auth, procedure, *arguments):
+    raw = Raw(timed)
     try:
         return raw.call(auth, procedure, *arguments)
     finally:
@@ -289,29 +271,29 @@ ENDS = [
 ]
 
 
-def test_a_wait_ends_with_the_access_it_rests_on(served):
+def test_a_wait_ends_with_the_access_it_rests_on(timed):
     """AMD-020 AMD-021"""
     tried = 0
     for way, state, name in ENDS:
-        world = served.run(World)
+        world = timed.run(World)
         draft = Draft()
         draft.happen(state, name)
         gate = at.may(draft, way)
         if gate == "ok":
             continue
         tried += 1
-        auth = served.run(lambda inner: auth_of(world, way))  # noqa: B023
+        auth = timed.run(lambda inner: auth_of(world, way))  # noqa: B023
         answer = ends(
-            served,
+            timed,
             lambda: world.happen(state, name),  # noqa: B023
-            lambda: call(served, auth, "wait", world.rids["port"], {"timeout": 60_000}),  # noqa: B023
+            lambda: call(timed, auth, "wait", world.rids["port"], {"timeout": 60_000}),  # noqa: B023
         )
         want = {"locked", "error"} if gate == "locked" else {"restricted", "error"}
         assert answer["status"] in want, (way, state, name, answer)
     assert tried > 20
 
 
-def test_a_wait_ends_with_the_share_or_the_publicity(served):
+def test_a_wait_ends_with_the_share_or_the_publicity(timed):
     def revoke(world):
         world.do({"cik": world.key("stranger")}, "revoke", "share", world.codes["shared"], raw=True)
 
@@ -320,30 +302,28 @@ def test_a_wait_ends_with_the_share_or_the_publicity(served):
         world.do(auth, "deactivate", "share", world.codes["shared"], raw=True)
 
     def hide(world):
-        lifecycle.update(served._platform, world.node("public"), {"public": False})
+        lifecycle.update(timed._platform, world.node("public"), {"public": False})
 
     for work, name in ((revoke, "shared"), (give_up, "shared"), (hide, "public")):
-        world = served.run(World)
+        world = timed.run(World)
         auth = {"cik": world.key("device")}
         rid = world.rids[name]
         answer = ends(
-            served,
+            timed,
             lambda: work(world),  # noqa: B023
-            lambda: call(served, auth, "wait", rid, {"timeout": 60_000}),  # noqa: B023
+            lambda: call(timed, auth, "wait", rid, {"timeout": 60_000}),  # noqa: B023
         )
         assert answer == {"status": "restricted"}
 
 
 @pytest.mark.parametrize(("state", "want"), [("locked", 403), ("expired", 401), ("dropped", 401)])
 @pytest.mark.parametrize("road", ["alias", "waitalias"])
-def test_a_long_poll_ends_with_the_access(served, state, want, road):
-    from conftest import Raw
-
-    world = served.run(World)
+def test_a_long_poll_ends_with_the_access(timed, state, want, road):
+    world = timed.run(World)
     headers = {"X-Exosite-CIK": world.key("device"), "Request-Timeout": "60000"}
 
     def ask():
-        raw = Raw(served)
+        raw = Raw(timed)
         path = f"/onep:v1/stack/{road}?port"
         method, body = ("GET", b"") if road == "alias" else ("POST", b"timeout=60000")
         try:
@@ -351,28 +331,28 @@ def test_a_long_poll_ends_with_the_access(served, state, want, road):
         finally:
             raw.http.close()
 
-    assert ends(served, lambda: world.happen(state, "device"), ask) == want
+    assert ends(timed, lambda: world.happen(state, "device"), ask) == want
 
 
 # --- the other fronts ------------------------------------------------------
 
 
 @pytest.mark.parametrize(("state", "name"), AFFECTED)
-def test_the_data_interface(inner, state, name):
+def test_the_data_interface(core, state, name):
     """AMD-020 AMD-021"""
     draft = Draft()
     draft.happen(state, name)
     want = {"ok": (200, 204), "locked": (403,), "401": (401,)}[at.may(draft, at.WAYS[0])]
     for method, path, body in at.DATA_ROUTES:
-        world = World(inner)
+        world = World(core)
         world.happen(state, name)
         headers = [("X-Exosite-CIK", world.key("device"))]
-        assert exchange(inner, method, path, headers, body) in want, (method, path)
+        assert exchange(core, method, path, headers, body) in want, (method, path)
         for other in ("shared", "released", "given", "public", "deep", "hidden"):
             elsewhere, there = path.replace("port", other), body.replace(b"port", other.encode())
-            before = inner.series.count(world.ids[other])
-            assert exchange(inner, method, elsewhere, headers, there) not in (500,)
-            assert inner.series.count(world.ids[other]) == before
+            before = core.series.count(world.ids[other])
+            assert exchange(core, method, elsewhere, headers, there) not in (500,)
+            assert core.series.count(world.ids[other]) == before
 
 
 def test_every_provisioning_route_is_in_the_table():
@@ -390,17 +370,17 @@ PROVISIONED = [("fine", "vendor"), *product(at.STATES[1:-1], ("vendor", "guest",
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("state", "name"), PROVISIONED)
-def test_every_provisioning_route_by_every_road(inner, state, name):
+def test_every_provisioning_route_by_every_road(core, state, name):
     """AMD-020 AMD-021"""
     draft, world, differ = Draft(), None, []
     draft.happen(state, name)
     rows = list(product(at.provisioning_routes(), at.PROVISIONERS))
     for route, who in rows if SOAK or state == "fine" else rows[::EVERY]:
         if world is None:
-            world = World(inner)
+            world = World(core)
             world.happen(state, name)
         headers = [*at.provisioning_headers(world, *who), ("Content-Type", route.type)]
-        got = exchange(inner, route.method, route.path, headers, route.body)
+        got = exchange(core, route.method, route.path, headers, route.body)
         if got < 300:
             world = None  # it may have changed
         want = at.provisioned(draft, route, *who)
@@ -409,14 +389,14 @@ def test_every_provisioning_route_by_every_road(inner, state, name):
     assert not differ, differ[:20]
 
 
-def test_what_a_device_downloads(inner):
+def test_what_a_device_downloads(core):
     """AMD-020 AMD-021"""
 
     def downloads(world, who, query=""):
         path = f"/provision/download?vendor={world.names['vendor']}&model=m{query}"
-        return exchange(inner, "GET", path, [("X-Exosite-CIK", world.key(who))])
+        return exchange(core, "GET", path, [("X-Exosite-CIK", world.key(who))])
 
-    world = World(inner)
+    world = World(core)
     assert downloads(world, "device") == 200
     assert downloads(world, "device", "&id=c") == 404  # nothing was uploaded yet
     assert downloads(world, "device", "&id=p") == 403  # protected
@@ -425,7 +405,7 @@ def test_what_a_device_downloads(inner):
         for query in ("", "&id=c", "&id=c&info=true", "&id=p"):
             assert downloads(world, who, query) == 403
     for state, want in (("locked", 403), ("expired", 401), ("revoked", 401), ("dropped", 401)):
-        world = World(inner)
+        world = World(core)
         world.happen(state, "device")
         assert downloads(world, "device", "&id=c") == want
 
@@ -434,22 +414,22 @@ def test_what_a_device_downloads(inner):
 @pytest.mark.parametrize(
     ("state", "want"), [("fine", 205), ("locked", 403), ("expired", 401), ("dropped", 401)]
 )
-def test_an_upload_ends_with_the_access(inner, state, want, by):
+def test_an_upload_ends_with_the_access(core, state, want, by):
     """AMD-020 AMD-021"""
-    world = World(inner)
+    world = World(core)
     headers = at.provisioning_headers(world, "vendor", by, False)
     path, blob = "/provision/manage/content/m/c", b"x" * 1_000_000
-    got = exchange(inner, "POST", path, headers, blob, lambda: world.happen(state, "vendor"))
+    got = exchange(core, "POST", path, headers, blob, lambda: world.happen(state, "vendor"))
     assert got == want
-    vendor = inner.fleet.vendor(world.names["vendor"])
-    content = inner.content.one(inner.fleet.model(vendor.id, "m").id, "c")
+    vendor = core.fleet.vendor(world.names["vendor"])
+    content = core.content.one(core.fleet.model(vendor.id, "m").id, "c")
     assert content.size == (len(blob) if state == "fine" else 0)
 
 
-def test_long_work_ends_with_the_access(inner):
+def test_long_work_ends_with_the_access(core):
     """AMD-020"""
-    world = World(inner)
-    caller = inner.authenticate({"cik": world.key("device")})
+    world = World(core)
+    caller = core.authenticate({"cik": world.key("device")})
 
     def steps():
         world.happen("locked", "device")
@@ -457,64 +437,64 @@ def test_long_work_ends_with_the_access(inner):
             yield
 
     with pytest.raises(at.Refused, match="locked"):
-        asyncio.run(inner.finished(steps(), lambda: inner.check(caller)))
+        asyncio.run(core.finished(steps(), lambda: core.check(caller)))
 
 
-def test_a_template_that_is_out_of_reach_is_not_cloned(inner):
+def test_a_template_that_is_out_of_reach_is_not_cloned(core):
     for state in ("moved", "dropped"):
-        world = World(inner)
+        world = World(core)
         headers = [("X-Exosite-CIK", world.key("vendor"))]
         body = b"enable=true&owner=" + world.rids["portal"].encode()
         world.happen(state, "cousin")
-        assert exchange(inner, "POST", "/provision/manage/model/m/free", headers, body) == 412
+        assert exchange(core, "POST", "/provision/manage/model/m/free", headers, body) == 412
     for state, want in (("dropped", 412), ("moved", 200)):
-        world = World(inner)
-        vendor = inner.fleet.vendor_of(world.ids["vendor"])
-        inner.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
-        inner.fleet.add_serials(inner.fleet.model(vendor.id, "coded").id, [("free", "")])
+        world = World(core)
+        vendor = core.fleet.vendor_of(world.ids["vendor"])
+        core.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
+        core.fleet.add_serials(core.fleet.model(vendor.id, "coded").id, [("free", "")])
         headers = [("X-Exosite-CIK", world.key("vendor"))]
         body = b"enable=true&owner=" + world.rids["portal"].encode()
         world.happen(state, "box")
         path = "/provision/manage/model/coded/free"
-        assert exchange(inner, "POST", path, headers, body) == want
-    world = World(inner)
+        assert exchange(core, "POST", path, headers, body) == want
+    world = World(core)
     headers = [("X-Exosite-CIK", world.key("vendor"))]
     for owner, want in (("stranger", 403), ("guests", 403), ("port", 403), ("portal", 200)):
         body = b"enable=true&owner=" + world.rids[owner].encode()
-        got = exchange(inner, "POST", "/provision/manage/model/m/free", headers, body)
+        got = exchange(core, "POST", "/provision/manage/model/m/free", headers, body)
         assert got == want
-    world = World(inner)
+    world = World(core)
     world.happen("dropped", "portal")
     headers = [("X-Exosite-CIK", world.key("vendor"))]
     body = b"enable=true&owner=" + world.rids["portal"].encode()
-    assert exchange(inner, "POST", "/provision/manage/model/m/free", headers, body) == 404
+    assert exchange(core, "POST", "/provision/manage/model/m/free", headers, body) == 404
 
 
 @pytest.mark.parametrize("body", [b"disable=true", b"enable=true", b"enable=true&oldsn=free"])
 @pytest.mark.parametrize(("sn", "want"), [("mine", 205), ("free", 404), ("sn", 404)])
-def test_a_guest_acts_on_what_it_enabled_itself(inner, body, sn, want):
-    world = World(inner)
+def test_a_guest_acts_on_what_it_enabled_itself(core, body, sn, want):
+    world = World(core)
     headers = at.provisioning_headers(world, "guest", "key", True)
-    got = exchange(inner, "POST", f"/provision/manage/model/m/{sn}", headers, body)
+    got = exchange(core, "POST", f"/provision/manage/model/m/{sn}", headers, body)
     assert got == (404 if b"oldsn" in body else want)
 
 
 # --- over a socket ---------------------------------------------------------
 
 
-def test_a_sample_over_a_socket(served):
+def test_a_sample_over_a_socket(timed):
     """AMD-020 AMD-021 AMD-022"""
     chance = random.Random(7)
     ways = [*at.WAYS, *chance.sample(list(at.tokens()), 8)]
     for state, name in chance.sample(AFFECTED, 12):
-        world, draft = served.run(World), Draft()
-        pairs = [(way, served.run(lambda inner: auth_of(world, way))) for way in ways]  # noqa: B023
-        served.run(lambda inner: world.happen(state, name))  # noqa: B023
+        world, draft = timed.run(World), Draft()
+        pairs = [(way, timed.run(lambda inner: auth_of(world, way))) for way in ways]  # noqa: B023
+        timed.run(lambda inner: world.happen(state, name))  # noqa: B023
         draft.happen(state, name)
         for way, auth in pairs:
             rows = [(d, t) for d, t in at.rows() if at.expected(draft, way, d, t) != "ok"]
             for deed, target in chance.sample(rows, 6):
-                answer = call(served, auth, deed.procedure, *deed.arguments(world, target))
+                answer = call(timed, auth, deed.procedure, *deed.arguments(world, target))
                 status = answer.get("status") or str(answer["error"]["code"])
                 want = at.expected(draft, way, deed, target)
                 assert at.told(status) == want, (way, deed.procedure, target)

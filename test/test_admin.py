@@ -7,14 +7,14 @@ import json
 import logging
 
 import pytest
+from platforms import Raw
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
 from pyonep.server.core import turns
 from pyonep.server.core.errors import Conflict
 from pyonep.server.fronts import admin
-from pyonep.server.platform import Device, Platform
-from pyonep.server.store import Store
+from pyonep.server.platform import Device
 from pyonep.version import __version__
 
 
@@ -35,27 +35,23 @@ def test_health(raw):
 
 
 @pytest.mark.parametrize("others", [0, 49, 50, 130])
-def test_of_two_who_add_a_name_at_once_one_is_told(monkeypatch, others):
+def test_of_two_who_add_a_name_at_once_one_is_told(core, monkeypatch, others):
     """It is looked for in steps, and each is a turn of its own here."""
     monkeypatch.setattr(turns, "TURN", -1)
-    platform = Platform(Store(None))
     for number in range(others):
-        platform.add_device(f"other {number}")
+        core.add_device(f"other {number}")
 
     async def run():
-        looked = [platform.finished(admin._device(platform, "x"), lambda: None) for _ in "ab"]
+        looked = [core.finished(admin._device(core, "x"), lambda: None) for _ in "ab"]
         first, second = await asyncio.gather(*looked, return_exceptions=True)
         assert isinstance(first, Device) and isinstance(second, Conflict)
 
     asyncio.run(run())
-    steps = platform.device_named("y")
+    steps = core.device_named("y")
     assert len(list(steps)) == (others + 1) // 50
-    platform.store.close()
 
 
 def test_health_when_nothing_can_be_kept(tmp_path, caplog):
-    from conftest import Raw
-
     with LocalPlatform(str(tmp_path / "x.sqlite")) as platform:
         cik, _ = platform.device()
         raw = Raw(platform)

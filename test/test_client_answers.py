@@ -6,8 +6,6 @@ import gzip
 import json
 import math
 import os
-import subprocess
-import sys
 import tracemalloc
 import zlib
 from decimal import Decimal
@@ -18,6 +16,7 @@ import requests
 from conftest import fuzzed
 from hypothesis import example, given
 from hypothesis import strategies as st
+from running import run_python
 from servers import Listener, Recorder, Socket, results, saying
 
 from pyonep import Provision, jsonrpc, onep, onephttp
@@ -431,12 +430,7 @@ use(1)
 
 
 def run(script, port):
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(port)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "ignore::DeprecationWarning", "-c", script, port)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

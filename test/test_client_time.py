@@ -12,6 +12,7 @@ import time
 
 import pytest
 import urllib3
+from running import in_threads
 from servers import Listener, Recorder, Socket, dripping, readable, tls_context
 
 from pyonep import Provision, deadline, onep
@@ -65,18 +66,14 @@ def together(*calls):
     """Make calls at the same time; return what each is answered or fails with, and the seconds."""
     outcomes = {}
 
-    def one(number, call):
+    def one(number):
         start = time.monotonic()
         try:
-            call()
+            calls[number]()
         except Exception as error:
             outcomes[number] = type(error), time.monotonic() - start
 
-    threads = [threading.Thread(target=one, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(one, range(len(calls)))
     return [outcomes.get(number) for number in range(len(calls))]
 
 

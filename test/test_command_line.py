@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import time
 from datetime import datetime, timezone
 
 import pytest
+from running import python
 
 from pyonep import __main__ as command_line
 
@@ -138,7 +138,7 @@ def process(platform, cik):
             command_line.CIK_VARIABLE: cik,
             "TERM": "xterm",
         }
-        command = [sys.executable, "-W", "error", "-m", "pyonep", *map(str, arguments)]
+        command = python("-m", "pyonep", *arguments)
         return subprocess.Popen(command, env=environment, **kwargs)
 
     return start
@@ -150,6 +150,17 @@ def fill(o, cik, rid, count):
     for start in range(0, count, 50_000):
         points = [[START + n, 1] for n in range(start, min(start + 50_000, count))]
         assert o.recordbatch(cik, rid, points) == (True, "ok")
+
+
+def shown_on(terminal):
+    """What a process wrote to a terminal of its own, until it ended."""
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 65536)
+        except OSError:  # the terminal is closed
+            os.close(terminal)
+            return shown
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal of its own")
@@ -168,14 +179,8 @@ def test_a_bar_on_a_terminal(process, o, cik, series, tmp_path, monkeypatch, wit
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     with (tmp_path / "out.csv").open("w") as out:
         reading = process("read", "temperature", "--page", 1000, stdout=out, stderr=inner)
-        os.close(inner)
-        shown = b""
-        while True:
-            try:
-                shown += os.read(outer, 65536)
-            except OSError:  # the terminal is closed
-                break
-    os.close(outer)
+    os.close(inner)
+    shown = shown_on(outer)
     assert reading.wait(20) == 0
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 20_001
     if with_tqdm:
@@ -192,13 +197,7 @@ def test_no_bar_between_points_that_the_terminal_shows(process, series):
     outer, inner = pty.openpty()
     reading = process("read", "temperature", stdout=inner, stderr=inner)
     os.close(inner)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(outer, 65536)
-        except OSError:  # the terminal is closed
-            break
-    os.close(outer)
+    shown = shown_on(outer)
     assert reading.wait(20) == 0
     assert len(shown.splitlines()) == 26 and b"%" not in shown
 

@@ -11,9 +11,9 @@ from email.utils import formatdate
 from urllib.parse import quote, unquote
 
 import pytest
-from conftest import Raw, dataport
+from platforms import Raw, dataport
 from servers import Recorder, Socket, settles
-from test_provisioning import MODEL, SN, World
+from vendors import MODEL, SN, World
 
 from pyonep import onep, onephttp
 from pyonep.data import DataInterface, NewPoint, RecordConflict
@@ -68,16 +68,14 @@ class Device:
 
 @pytest.fixture
 def dev(platform):
-    device = Device(platform)
-    yield device
-    device.close()
+    with closing(Device(platform)) as device:
+        yield device
 
 
 @pytest.fixture
 def tdev(timed):
-    device = Device(timed)
-    yield device
-    device.close()
+    with closing(Device(timed)) as device:
+        yield device
 
 
 # --- write ---
@@ -497,13 +495,6 @@ def test_client_records(dev):
 def test_client_utilities(dev):
     assert abs(dev.d.timestamp() - time.time()) <= 2
     assert dev.d.ip() == ("127.0.0.1", dev.platform.port)
-
-
-@pytest.fixture
-def w(platform):
-    world = World(platform)
-    yield world
-    world.close()
 
 
 def test_a_device_that_activates_itself(w, tmp_path):

@@ -9,14 +9,13 @@ import re
 import resource
 import signal
 import sqlite3
-import subprocess
-import sys
 import textwrap
 import threading
 import time
 
 import pytest
-from conftest import dataport
+from platforms import dataport
+from running import run_python
 from servers import Proxy, Recorder, Socket, free_port, results, saying, settles
 from stores import FAST, Stores, begin_of_second
 
@@ -606,13 +605,7 @@ store = Datastore(cik, 60, transport={"host": "127.0.0.1", "port": port, "https"
 
 
 def script(text, *arguments, **kwargs):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT + textwrap.dedent(text), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        **kwargs,
-    )
+    return run_python("-c", SCRIPT + textwrap.dedent(text), *arguments, **kwargs)
 
 
 @pytest.mark.parametrize("start", ["", "store.start()", "store.start(daemon=True)"])

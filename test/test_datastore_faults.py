@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -14,7 +12,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from conftest import dataport
+from platforms import dataport
+from running import in_threads, run_python
 from servers import Proxy, Recorder, Socket, dripping, free_port, results, saying, settles
 from stores import FAST, Stores, begin_of_second
 
@@ -36,6 +35,11 @@ def ruled(request, tmp_path):
             dataport(made.o, made.cik, "integer", alias=alias)
         yield made
         made.close()
+
+
+def speaking_to(server, config=FAST, **kwargs):
+    """A Datastore of a server that is no platform."""
+    return Datastore("a" * 40, 1, transport=server.connection, config=config, **kwargs)
 
 
 def answering(change):
@@ -203,13 +207,7 @@ def test_answers_are_matched_by_id():
 
     rejected = []
     with Recorder(answering(first_is_missing)) as server:
-        store = Datastore(
-            "a" * 40,
-            1,
-            transport=server.connection,
-            config=FAST,
-            on_reject=lambda *seen: rejected.append(seen),
-        )
+        store = speaking_to(server, on_reject=lambda *seen: rejected.append(seen))
         for alias in "abc":
             store.record(alias, [[1, 1]])
         assert store.flush(10)
@@ -229,7 +227,7 @@ def test_answers_nobody_asked_for_count_for_nothing():
 
     strange_turns = []
     with Recorder(answering(strange)) as server:
-        store = Datastore("a" * 40, 1, transport=server.connection, config=FAST)
+        store = speaking_to(server)
         store.record("a", [[1, 1]])
         assert store.flush(10)
         assert len(strange_turns) == 2 and store.statistics().sent == 1
@@ -243,7 +241,7 @@ def test_a_platform_that_never_answers_a_call_is_not_hammered():
 
     with Recorder(answering(never)) as server:
         config = {**FAST, "retry_base": 0.2, "retry_cap": 1}
-        store = Datastore("a" * 40, 1, transport=server.connection, config=config)
+        store = speaking_to(server, config)
         store.record("a", [[1, 1]])
         store.record("b", [[1, 1]])
         assert store.flush(1) is False
@@ -384,13 +382,7 @@ def test_what_a_proxy_in_between_never_lets_through(status):
 
     rejected = []
     with Recorder(picky) as server:
-        store = Datastore(
-            "a" * 40,
-            1,
-            transport=server.connection,
-            config=FAST,
-            on_reject=lambda *seen: rejected.append(seen),
-        )
+        store = speaking_to(server, on_reject=lambda *seen: rejected.append(seen))
         for alias in "abcdefgh":
             store.record(alias, [[n, 666 if (alias, n) == ("e", 5) else 1] for n in range(1, 11)])
         assert store.flush(20)
@@ -416,13 +408,7 @@ def test_nothing_is_given_up_while_the_platform_is_down(status):
 
     rejected = []
     with Recorder(down) as server:
-        store = Datastore(
-            "a" * 40,
-            1,
-            transport=server.connection,
-            config=FAST,
-            on_reject=lambda *seen: rejected.append(seen),
-        )
+        store = speaking_to(server, on_reject=lambda *seen: rejected.append(seen))
         store.record("a", [[n, n] for n in range(1, 5)])
         store.write("b", 1)
         store.write("c", 1)
@@ -443,7 +429,7 @@ def test_while_a_value_is_in_question_others_are_not_delayed():
 
     with Recorder(picky) as server:
         config = {**FAST, "retry_base": 30, "retry_cap": 60}
-        store = Datastore("a" * 40, 1, transport=server.connection, config=config)
+        store = speaking_to(server, config)
         store.record("bad", [[1, 666]])
         store._backoff._base = 0.01  # the first failures, before it is known whose fault it is
         store.start()
@@ -466,7 +452,7 @@ def test_an_alias_the_platform_has_locked_does_not_hold_up_others():
 
     with Recorder(answering(locked)) as server:
         config = {**FAST, "request_points": 10, "retry_base": 30}
-        store = Datastore("a" * 40, 1, transport=server.connection, config=config)
+        store = speaking_to(server, config)
         store.record("a", [[n, n] for n in range(1, 30)])  # more than fits into a request
         store.record("b", [[n, n] for n in range(1, 30)])
         assert store.flush(1) is False
@@ -542,21 +528,14 @@ def until(condition):
 
 
 def full_disk(text, stores, port=None):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FULL_DISK + textwrap.dedent(text),
-            stores.cik,
-            str(port or stores.platform.port),
-            stores.spool,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_with_full_disk(text, stores, port)
     assert done.returncode == 0, done.stderr
     return done
+
+
+def run_with_full_disk(text, stores, port=None):
+    script = FULL_DISK + textwrap.dedent(text)
+    return run_python("-c", script, stores.cik, port or stores.platform.port, stores.spool)
 
 
 @pytest.fixture
@@ -682,11 +661,7 @@ def test_three_stores_that_make_the_same_dataports(platform, device):
         start.wait()
         assert store.flush(20)
 
-    threads = [threading.Thread(target=flush, args=(store,)) for store in some]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(flush, some)
     assert made.rejected == []
     assert all(made.values(alias) == [0, 1, 2] for alias in aliases)
     assert len(made.o.listing(made.cik, ["dataport"], {"owned": True})[1]["dataport"]) == 10
@@ -748,7 +723,7 @@ def test_comment():
         return answers
 
     with Recorder(answering(only_public)) as server:
-        store = Datastore("a" * 40, 1, transport=server.connection, config=FAST)
+        store = speaking_to(server)
         assert store.comment("a", "public", "calibrated") is True
         assert store.comment("a", "secret", "x") is False
         (first, _) = server.bodies()
@@ -789,18 +764,7 @@ def test_points_accepted_after_close_and_start_survive_sigkill(spooled):
     assert store.record("b", [[5, 5]])
     os.kill(os.getpid(), signal.SIGKILL)
     """
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FULL_DISK + textwrap.dedent(text),
-            spooled.cik,
-            str(free_port()),
-            spooled.spool,
-        ],
-        timeout=60,
-        check=False,
-    )
+    run_with_full_disk(text, spooled, free_port())
     store = spooled()
     assert store.statistics().waiting == 1 and store.flush(10)
     assert spooled.values("b") == [5]
@@ -866,13 +830,7 @@ def test_a_point_that_is_being_sent_is_not_dropped():
     dropped = []
     with Recorder(slow) as server:
         config = {**FAST, "overflow": "drop_oldest", "write_buffer_size": 2}
-        store = Datastore(
-            "a" * 40,
-            1,
-            transport=server.connection,
-            config=config,
-            on_drop=lambda *seen: dropped.append(seen),
-        )
+        store = speaking_to(server, config, on_drop=lambda *seen: dropped.append(seen))
         store.record("a", [[1, 1]])
         flushing = threading.Thread(target=store.flush, args=(10,))
         flushing.start()
@@ -930,19 +888,7 @@ def test_several_stores_share_one_exit_time(platform, device):
             store.record("a", [[5, 5]])
         print(time.time(), flush=True)
         """
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                textwrap.dedent(text),
-                made.cik,
-                str(platform.port),
-                str(dead.port),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = run_python("-c", textwrap.dedent(text), made.cik, platform.port, dead.port)
         assert time.time() - float(done.stdout) < 12  # six times 3 are more
     lines = done.stderr.splitlines()
     assert len(lines) == 6  # each with what failed last, which may be that there was no time left
@@ -962,7 +908,7 @@ def test_retry_after_holds_for_the_next_flush_as_well():
         return results(request)
 
     with Recorder(busy) as server:
-        store = Datastore("a" * 40, 1, transport=server.connection, config=FAST)
+        store = speaking_to(server)
         store._sender.probe()
         store.record("a", [[1, 1]])
         assert store.flush(2) is False  # sent once, on a machine as slow as may be

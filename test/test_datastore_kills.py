@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from conftest import dataport
+from platforms import dataport
 from servers import Proxy
 
 from pyonep import onep

@@ -9,6 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from running import run_python
 from servers import Recorder
 
 PACKAGE = Path(__file__).parent.parent / "pyonep"
@@ -52,12 +53,7 @@ def test_copied_folder(request, tmp_path, where, interpreter):
     script.write_text(SCRIPT)
     path = {"its parent on the path": [home], "itself": [copy]}.get(where, [])
     with Recorder() as server:
-        done = subprocess.run(
-            [python, "-W", "error", script, str(server.port), *path],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-        )
+        done = run_python(script, server.port, *path, interpreter=python, cwd=tmp_path)
     assert done.stderr == "" and done.returncode == 0
     first, second = done.stdout.splitlines()
     assert first == f"(True, 'R0') {copy / 'onep.py'}"
@@ -70,4 +66,4 @@ def test_importing_the_client_does_not_import_the_server():
         "unwanted = {'pyonep.server', 'starlette', 'uvicorn', 'sqlalchemy', 'asyncio'}\n"
         "assert not unwanted & set(sys.modules), unwanted & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_python("-c", script, capture_output=False, check=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from running import run_python
 from servers import free_port
 
 from pyonep.server import LocalPlatform
@@ -193,14 +192,8 @@ def keys_in(script):
 
 
 def run(script, endpoint, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(ERAS / f"{script}.py"), *arguments],
-        env={**os.environ, "PYONEP_ENDPOINT": endpoint, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    environment = {**os.environ, "PYONEP_ENDPOINT": endpoint, "PYTHONIOENCODING": "utf-8"}
+    return run_python(ERAS / f"{script}.py", *arguments, env=environment, encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", PRINTED)

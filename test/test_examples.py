@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from running import run_python
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-def run(*command, **kwargs):
-    return subprocess.run(
-        [sys.executable, "-W", "error", *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        **kwargs,
-    )
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_example_as_it_stands(example, tmp_path):
-    done = run(example, cwd=tmp_path)
+    done = run_python(example, cwd=tmp_path)
     assert (done.stderr, done.returncode) == ("", 0), done.stdout
     assert done.stdout.startswith("no CIK given: using an embedded platform at http://127.0.0.1:")
     assert len(done.stdout.splitlines()) > 1
@@ -35,14 +24,14 @@ def test_example_as_it_stands(example, tmp_path):
 @pytest.mark.parametrize("name", ["read_write_direct", "get_info", "mult_cmd"])
 def test_example_on_a_given_platform(name, platform, device):
     example = ROOT / "examples" / f"{name}.py"
-    done = run(example, device.cik, platform.endpoint, platform.port)
+    done = run_python(example, device.cik, platform.endpoint, platform.port)
     assert (done.stderr, done.returncode) == ("", 0), done.stdout
     assert "embedded" not in done.stdout and device.cik not in done.stdout
 
 
 def test_get_info_explains_each_error(platform):
     example = ROOT / "examples" / "get_info.py"
-    done = run(example, "0" * 40, platform.endpoint, platform.port)
+    done = run_python(example, "0" * 40, platform.endpoint, platform.port)
     assert done.returncode == 1 and "is the CIK right?" in done.stdout
 
 
@@ -50,9 +39,9 @@ def test_plot_series_draws_what_is_there(platform, device, o, new_dataport, tmp_
     example = ROOT / "examples" / "plot_series.py"
     where = (platform.endpoint, platform.port)
     rid = new_dataport(o, device.cik, alias="humidity")
-    done = run(example, device.cik, "humidity", *where, cwd=tmp_path)
+    done = run_python(example, device.cik, "humidity", *where, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "no values in the last 24 hours\n")
     o.recordbatch(device.cik, rid, [[-60, 40], [-30, 41], [-48 * 3600, 42]])
-    done = run(example, device.cik, "humidity", *where, cwd=tmp_path)
+    done = run_python(example, device.cik, "humidity", *where, cwd=tmp_path)
     assert (done.stderr, done.stdout) == ("", "2 values drawn into series.png\n")
     assert (tmp_path / "series.png").read_bytes().startswith(b"\x89PNG")

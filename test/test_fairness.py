@@ -14,17 +14,17 @@ import time
 from contextlib import closing
 
 import pytest
-from conftest import Clock, Raw, fuzzed
+from conftest import fuzzed
 from hypothesis import given, strategies
+from logs import Lines, listening
+from platforms import Clock, Raw, in_memory
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings
 from pyonep.server.background.waits import Waits
 from pyonep.server.core import jsontext, pieces
 from pyonep.server.core.turns import TURN, at_once, collector, in_turns
-from pyonep.server.platform import Platform
 from pyonep.server.runner import Server, listen
-from pyonep.server.store import Store
 
 RPC = "/onep:v1/rpc/process"
 DATA = "/onep:v1/stack/alias"
@@ -231,28 +231,12 @@ def test_timers_that_run_out_meanwhile_ring_once():
         house.raw.http.close()
 
 
-class Lines(logging.Handler):
-    """What the log of calls says."""
-
-    def __init__(self):
-        super().__init__()
-        self.texts = []
-
-    def emit(self, record):
-        self.texts.append(record.getMessage())
-
-
 @pytest.fixture
-def lines():
-    calls, handler = logging.getLogger("pyonep.server.calls"), Lines()
-    level, propagate = calls.level, calls.propagate
-    calls.addHandler(handler)
-    calls.setLevel(logging.INFO)
-    calls.propagate = False
-    yield handler.texts
-    calls.removeHandler(handler)
-    calls.setLevel(level)
-    calls.propagate = propagate
+def lines(monkeypatch):
+    """What the log of calls says, and to nobody else."""
+    monkeypatch.setattr(logging.getLogger("pyonep.server.calls"), "propagate", False)
+    with listening(Lines(), "pyonep.server.calls", level=logging.INFO) as kept:
+        yield kept.lines
 
 
 def test_the_log_of_many_calls_lets_others_in(house, lines):
@@ -884,10 +868,9 @@ def test_in_a_process_of_ours_it_rests_during_long_work_and_comes_back():
 
 @pytest.mark.parametrize("owns_process", [True, False])
 def test_a_server_takes_it_only_in_a_process_of_its_own(owns_process):
-    server = Server(Platform(Store(None)), owns_process)
-
     async def run():
-        with listen("127.0.0.1", 0) as listener:
+        with in_memory() as platform, listen("127.0.0.1", 0) as listener:
+            server = Server(platform, owns_process)
             serving = asyncio.ensure_future(server.serve(sockets=[listener]))
             while not server.started:
                 await asyncio.sleep(0)
@@ -898,7 +881,6 @@ def test_a_server_takes_it_only_in_a_process_of_its_own(owns_process):
 
     asyncio.run(run())
     assert gc.isenabled()
-    server.platform.store.close()
 
 
 def test_it_comes_back_when_the_platform_ends_during_long_work():

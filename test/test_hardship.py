@@ -17,6 +17,7 @@ import time
 import urllib.request
 
 import pytest
+from running import python
 from servers import settles, uncovered
 
 from pyonep import OnepV1
@@ -620,7 +621,7 @@ def test_a_stop_while_a_request_does_not_end(path):
         "sys.exit(command.main(['--memory', '--port', '0', '--quiet']))\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code],
+        python("-c", code),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -10,28 +10,19 @@ from collections import Counter
 from typing import NamedTuple, Optional
 
 import pytest
-from conftest import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from platforms import Clock, in_memory
 
 from pyonep.server.core import access, lifecycle, limits
 from pyonep.server.core.descriptions import LIMITS
 from pyonep.server.core.errors import Malformed, Refused
 from pyonep.server.core.settings import Settings
 from pyonep.server.core.turns import at_once, step
-from pyonep.server.platform import Platform
-from pyonep.server.store import ROOT, Store, resources, series
+from pyonep.server.store import ROOT, resources, series
 
-NOW = 1_700_000_000
 EVER = (-(2**60), 2**60)
-
-
-@pytest.fixture
-def core():
-    platform = Platform(Store(None), clock=lambda: NOW)
-    yield platform
-    platform.store.close()
 
 
 def points(platform, number):
@@ -63,9 +54,8 @@ CHANGES = st.lists(
 )
 def test_a_copy_counts_what_was_copied(before, between, few):
     """Whatever happens to the source meanwhile; each step copies what is there by then."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, in_memory() as platform:
         patch.setattr(series, "_FEW", few)
-        platform = Platform(Store(None), clock=lambda: NOW)
         store, expected = platform.series, {}
         store.put_many(1, list(before.items()))
         position, high, changes = 0, max(before, default=0), iter(between)
@@ -87,7 +77,6 @@ def test_a_copy_counts_what_was_copied(before, between, few):
         while not store.remove_some(2):
             pass
         assert points(platform, 2) == {}
-        platform.store.close()
 
 
 @pytest.mark.parametrize("known", [0, 1, 3, 50])
@@ -201,11 +190,12 @@ class Tree(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(series, "_FEW", 1)
-        self.patch.setattr(lifecycle, "_NODES_AT_ONCE", 1)
+        self.opened = contextlib.ExitStack()
+        patch = self.opened.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(series, "_FEW", 1)
+        patch.setattr(lifecycle, "_NODES_AT_ONCE", 1)
         self.clock = Clock()
-        self.platform = Platform(Store(None), Settings(max_depth=5), self.clock)
+        self.platform = self.opened.enter_context(in_memory(self.clock, Settings(max_depth=5)))
         self.device = self.platform.work(self.platform.add_device)
         self.caller = self.platform.authenticate({"cik": self.device.cik})
         self.rids = [self.device.rid]
@@ -220,8 +210,7 @@ class Tree(RuleBasedStateMachine):
         is_sound(self.platform)
         gone = "SELECT count(*) FROM resources WHERE id > 1 AND (owner IS NULL OR owner = 0)"
         assert rows(self.platform, gone) == [(0,)]
-        self.platform.store.close()
-        self.patch.undo()
+        self.opened.close()
 
     def call(self, procedure, *arguments):
         with contextlib.suppress(Refused):
@@ -381,24 +370,20 @@ def test_share_codes_move_with_what_they_open(core, top):
     assert core.resources.tallies(other.id)["share"] == (1, 1)
 
 
-def test_the_rules_of_a_copy_ring_however_long_it_took():
-    clock = Clock()
-    platform = Platform(Store(None), clock=clock)
-    top = platform.resources.by_rid(platform.work(platform.add_device).rid)
-    box = made(platform, top, "client")
-    made(platform, box, "datarule")
-    platform.series.put_many(made(platform, box, "dataport").id, [(n, "1") for n in range(6000)])
-    steps = lifecycle.clone(platform, top, box)
-    while (copy := platform.work(step, steps)) is None:
+def test_the_rules_of_a_copy_ring_however_long_it_took(core, clock, top):
+    box = made(core, top, "client")
+    made(core, box, "datarule")
+    core.series.put_many(made(core, box, "dataport").id, [(n, "1") for n in range(6000)])
+    steps = lifecycle.clone(core, top, box)
+    while (copy := core.work(step, steps)) is None:
         clock.now += 6
-        platform.ringing.ring()
-    done = platform.now()
+        core.ringing.ring()
+    done = core.now()
     for _ in range(2):
         clock.now += 6
-        platform.ringing.ring()
-    (rule,) = platform.resources.children_after(copy[0].id, "datarule", 0, 9)
-    assert platform.series.count(rule.id, done + 1) == 2
-    platform.store.close()
+        core.ringing.ring()
+    (rule,) = core.resources.children_after(copy[0].id, "datarule", 0, 9)
+    assert core.series.count(rule.id, done + 1) == 2
 
 
 def test_an_owner_that_moved_meanwhile_is_counted_where_it_is(core, top):
@@ -671,10 +656,9 @@ def is_one_of(copied, states, copy, was_lost):
     st.integers(1, 3),
 )
 def test_a_clone_is_what_its_source_was(before, between, few):
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, in_memory() as platform:
         patch.setattr(series, "_FEW", few)
         patch.setattr(lifecycle, "_NODES_AT_ONCE", few)
-        platform = Platform(Store(None), clock=lambda: NOW)
         source = Source(platform)
         for alteration in before:
             source.alter(*alteration)
@@ -701,4 +685,3 @@ def test_a_clone_is_what_its_source_was(before, between, few):
             is_inside = access.is_within(platform, target, end[0].id)
             assert is_inside == (target.description["name"] in copy)
         is_sound(platform)
-        platform.store.close()

@@ -7,10 +7,9 @@ import logging
 import os
 import shlex
 import subprocess
-import sys
-import threading
 
 import pytest
+from running import in_threads, run_python
 from servers import Recorder, free_port, tls_context
 
 from pyonep import onep, onephttp
@@ -130,11 +129,7 @@ def test_many_threads_share_one_object(o, cik, new_dataport):
                 wrong.append(number)
 
     rids = [o.create(cik, "client", {})[1] for _ in range(8)]
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, range(8))
     assert wrong == []
 
 
@@ -142,15 +137,11 @@ def test_ids_are_not_used_twice_by_threads():
     o = onep.OnepV1(startid=5)
     found = []
 
-    def compose():
+    def compose(_):
         for _ in range(200):
             found.extend(call["id"] for call in o._composeCalls([("info", []), ("info", [])]))
 
-    threads = [threading.Thread(target=compose) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(compose, range(8))
     assert sorted(found) == list(range(5, 5 + 8 * 400))
 
 
@@ -179,7 +170,7 @@ def test_no_handler_but_a_null_handler():
         "found = [h for n in names for h in logging.getLogger(n).handlers]\n"
         "assert all(type(h) is logging.NullHandler for h in found), found\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_python("-c", script, capture_output=False, check=True)
 
 
 @pytest.mark.parametrize("value", ["it's", 'double " quote', "größe $HOME `x` \\ \n!"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from running import run_python
 
 from pyonep import OnepV1
 from pyonep.server import LocalPlatform
@@ -56,13 +57,7 @@ def of(language):
 
 
 def run(*command, **kwargs):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        **kwargs,
-    )
+    done = run_python(*command, **kwargs)
     assert (done.stderr, done.returncode) == ("", 0), done.stdout
     return done.stdout
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from running import run_python
 
 TESTS = """
 import os
@@ -40,10 +39,8 @@ def test_without_it():
 
 
 def pytest_run(folder, *arguments, **kwargs):
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider"]
-    return subprocess.run(
-        [*command, "-q", *arguments], cwd=folder, capture_output=True, text=True, **kwargs
-    )
+    options = ("-p", "no:cacheprovider", "-q", *arguments)
+    return run_python("-m", "pytest", *options, cwd=folder, **kwargs)
 
 
 def test_a_clean_platform_for_each_test(tmp_path):
@@ -76,4 +73,4 @@ def test_it_is_cheap_to_import():
         "new = {m for m in sys.modules if m.startswith('pyonep')}\n"
         "assert new == {'pyonep', 'pyonep.version', 'pyonep.pytest_plugin'}, new\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_python("-c", script, capture_output=False, check=True)

@@ -6,7 +6,7 @@ import http.client
 import json
 
 import pytest
-from conftest import Raw
+from platforms import Raw
 
 from pyonep import onep
 from pyonep.exceptions import OnePlatformException

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from conftest import Clock, fuzzed
+from conftest import fuzzed
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from platforms import Clock
 
 from pyonep import onep
 from pyonep.server import LocalPlatform

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import Clock
+from platforms import Clock
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from running import in_threads
 from servers import settles
 
 from pyonep import onep
@@ -32,11 +33,7 @@ def test_sixteen_threads_on_one_dataport(platform, cik, o, new_dataport):
                 unseen.append(stamp)
         mine.close()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(writers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, range(writers))
     assert wrong == unseen == []
     points = o.read(cik, rid, {"limit": 10_000, "sort": "asc"})[1]
     assert points == [[n, n] for n in range(1, each * writers + 1)]

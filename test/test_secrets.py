@@ -21,10 +21,11 @@ import traceback
 from urllib.parse import quote, quote_plus, unquote_plus
 
 import pytest
-from conftest import client as new_client
 from conftest import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
+from logs import Lines, listening
+from platforms import client as new_client
 from servers import Listener, Recorder, free_port
 
 import pyonep
@@ -93,28 +94,10 @@ def texts_of(error):
             yield repr(vars(one.request))
 
 
-class Lines(logging.Handler):
-    """Keeps every line, as it would be written, with its traceback."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        self.lines.append(logging.Formatter().format(record))
-
-
 @pytest.fixture
 def lines():
-    handler, loggers = Lines(), [logging.getLogger(name) for name in ("pyonep", "urllib3")]
-    levels = [one.level for one in loggers]
-    for one in loggers:
-        one.addHandler(handler)
-        one.setLevel(logging.DEBUG)
-    yield handler.lines
-    for one, level in zip(loggers, levels):
-        one.removeHandler(handler)
-        one.setLevel(level)
+    with listening(Lines(), "pyonep", "urllib3", level=logging.DEBUG) as kept:
+        yield kept.lines
 
 
 # --- calls, from the signatures ---

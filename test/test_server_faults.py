@@ -177,24 +177,35 @@ def test_a_rule_whose_timer_meets_a_fault_is_given_up(timed, timed_o, clock, mon
 # --- what cannot be kept ---
 
 
-def test_what_does_not_fit_is_told_and_service_goes_on(tmp_path, new_dataport):
-    """A full disk: SQLite gives up the transaction; nothing that was acknowledged is lost."""
+@pytest.fixture
+def on_file(tmp_path, new_dataport):
+    """A platform with a file: itself, a client, the key of a device, and a dataport for text."""
     with LocalPlatform(str(tmp_path / "data.sqlite")) as platform:
         cik = platform.device().cik
         o = OnepV1(**platform.connection)
-        port = new_dataport(o, cik, "string")
-        pages = platform.run(lambda p: p.database._cursor.execute("PRAGMA page_count").fetchone())
-        limit(platform, pages[0] + 8)
-        kept = []
-        with pytest.raises(OnePlatformException) as refused:
-            for stamp in range(1, 200):
-                assert o.recordbatch(cik, port, [[stamp, "x" * 2000]]) == (True, "ok")
-                kept.append(stamp)
-        assert refused.value.code == 500
-        limit(platform, 2**30)
-        assert o.write(cik, port, "again") == (True, "ok")
-        found = o.read(cik, port, {"limit": 1000, "sort": "asc"})[1]
-        assert [stamp for stamp, _ in found][:-1] == kept
+        yield platform, o, cik, new_dataport(o, cik, "string")
+
+
+def test_what_does_not_fit_is_told_and_service_goes_on(on_file):
+    """A full disk: SQLite gives up the transaction; nothing that was acknowledged is lost."""
+    platform, o, cik, port = on_file
+    leave(platform, 8)
+    kept = []
+    with pytest.raises(OnePlatformException) as refused:
+        for stamp in range(1, 200):
+            assert o.recordbatch(cik, port, [[stamp, "x" * 2000]]) == (True, "ok")
+            kept.append(stamp)
+    assert refused.value.code == 500
+    limit(platform, 2**30)
+    assert o.write(cik, port, "again") == (True, "ok")
+    found = o.read(cik, port, {"limit": 1000, "sort": "asc"})[1]
+    assert [stamp for stamp, _ in found][:-1] == kept
+
+
+def leave(platform, pages):
+    """Let the file grow by so many pages."""
+    (used,) = platform.run(lambda p: p.database._cursor.execute("PRAGMA page_count").fetchone())
+    limit(platform, used + pages)
 
 
 def limit(platform, pages):
@@ -239,15 +250,11 @@ def test_a_wait_alias_ends_when_its_client_hangs_up(platform, cik, port):
     )
 
 
-def test_a_wait_is_closed_when_a_later_call_of_its_request_cannot_be_kept(tmp_path, new_dataport):
-    with LocalPlatform(str(tmp_path / "data.sqlite")) as platform:
-        cik = platform.device().cik
-        o = OnepV1(**platform.connection)
-        port = new_dataport(o, cik, "string")
-        pages = platform.run(lambda p: p.database._cursor.execute("PRAGMA page_count").fetchone())
-        limit(platform, pages[0])
-        o.wait(cik, port, {"timeout": 300_000}, defer=True)
-        o.recordbatch(cik, port, [[n, "x" * 4000] for n in range(1, 100)], defer=True)
-        with pytest.raises(OnePlatformException):
-            o.send_deferred(cik)
-        assert open_waits(platform) == 0
+def test_a_wait_is_closed_when_a_later_call_of_its_request_cannot_be_kept(on_file):
+    platform, o, cik, port = on_file
+    leave(platform, 0)
+    o.wait(cik, port, {"timeout": 300_000}, defer=True)
+    o.recordbatch(cik, port, [[n, "x" * 4000] for n in range(1, 100)], defer=True)
+    with pytest.raises(OnePlatformException):
+        o.send_deferred(cik)
+    assert open_waits(platform) == 0

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import python, run_python
 from servers import free_port
 
 import pyonep
@@ -28,11 +29,9 @@ class Process:
     """A running ``python -m pyonep.server``."""
 
     def __init__(self, *arguments, log=False):
-        command = [sys.executable, "-W", "error", "-m", "pyonep.server", "--port", "0"]
-        if not log:  # nobody reads it, and a full pipe blocks
-            command.append("--quiet")
+        options = [] if log else ["--quiet"]  # nobody reads it, and a full pipe blocks
         self.popen = subprocess.Popen(
-            [*command, *map(str, arguments)],
+            python("-m", "pyonep.server", "--port", 0, *options, *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -134,8 +133,7 @@ def run(*arguments):
 
 def run_apart(*arguments, **kwargs):
     """The same in a process of its own."""
-    command = [sys.executable, "-W", "error", "-m", "pyonep.server", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **kwargs)
+    return run_python("-m", "pyonep.server", *arguments, **kwargs)
 
 
 def one_sentence(done):
@@ -351,9 +349,12 @@ sys.exit(3)
 
 @pytest.fixture
 def script(tmp_path):
-    file = tmp_path / "script.py"
-    file.write_text(SCRIPT)
-    return file
+    return written(tmp_path / "script.py", SCRIPT)
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
 
 
 def test_run_a_script_on_a_platform_of_its_own(script):
@@ -396,9 +397,7 @@ print(o.writegroup(cik, [[{"alias": "temp"}, 1], [{"alias": "third"}, 2]]))
 
 @pytest.fixture
 def old_script(tmp_path):
-    path = tmp_path / "old.py"
-    path.write_text(OLD_SCRIPT)
-    return path
+    return written(tmp_path / "old.py", OLD_SCRIPT)
 
 
 def summary(done):

@@ -8,24 +8,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from access_table import World, provisioning_headers
+from access_table import World, provisioning_headers, scope_of
 
 from pyonep.server.core import fleet, lifecycle, procedures, turns
 from pyonep.server.core.errors import Refused
 from pyonep.server.fronts.app import App
-from pyonep.server.platform import Platform
-from pyonep.server.store import Store
 
 POINTS = 2100
 
 
 @pytest.fixture
-def inner(clock, monkeypatch):
+def inner(core, monkeypatch):
     """A platform without a server, on which each step is a turn of its own."""
     monkeypatch.setattr(turns, "TURN", -1)
-    platform = Platform(Store(None), clock=clock)
-    yield platform
-    platform.store.close()
+    return core
 
 
 @pytest.fixture
@@ -233,16 +229,6 @@ def test_what_is_cloned(inner, world, gone):
 
 def request(inner, method, path, headers, body, is_under_way, happens):
     """The status of a request during which something happens."""
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 2),
-    }
     bodies, sent = [body], []
 
     async def receive():
@@ -254,7 +240,7 @@ def request(inner, method, path, headers, body, is_under_way, happens):
         sent.append(message)
 
     async def run():
-        work = App(inner)(scope, receive, send)
+        work = App(inner)(scope_of(method, path, headers), receive, send)
         await during(work, is_under_way, lambda: inner.work(happens))
 
     asyncio.run(run())

@@ -8,22 +8,11 @@ import pytest
 from conftest import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pyonep.server.platform import Platform
-from pyonep.server.store import Store
-
-NOW = 1_700_000_000
+from platforms import in_memory
 
 
 class Fault(Exception):
     pass
-
-
-@pytest.fixture
-def core():
-    platform = Platform(Store(None), clock=lambda: NOW)
-    yield platform
-    platform.store.close()
 
 
 def series(platform, number):
@@ -91,7 +80,11 @@ def copied(model):
 @fuzzed(100)
 @given(st.lists(st.tuples(st.lists(STEPS, max_size=4), st.sampled_from(["", "fault", "commit"]))))
 def test_what_fails_is_undone_and_nothing_else(units):
-    platform = Platform(Store(None), clock=lambda: NOW)
+    with in_memory() as platform:
+        undone_or_kept(platform, units)
+
+
+def undone_or_kept(platform, units):
     model = {number: {} for number in (1, 2, 3)}
     model["tags"] = set()
 
@@ -117,7 +110,6 @@ def test_what_fails_is_undone_and_nothing_else(units):
     platform.database.rollback()  # forgets what is cached
     for number in (1, 2, 3):
         assert series(platform, number) == model[number]
-    platform.store.close()
 
 
 def test_a_unit_that_only_reads_or_writes_points_costs_no_savepoint(core):
