@@ -14,7 +14,7 @@ from typing import Any
 from . import jsontext
 from .jsontext import NestedTooDeep, check_nesting
 from .jsontext import to_text as encode
-from .turns import Steps, in_turns
+from .turns import Steps
 
 SMALL = 64 * 1024  # characters that are read at once
 _WINDOW = 8 * 1024  # characters that are tried at once
@@ -37,13 +37,6 @@ class Encoded:
 
 
 # --- reading ---------------------------------------------------------------
-
-
-async def read(body: bytes, deepest: int) -> Any:
-    """Read the JSON of a request, as `jsontext.decode` does, letting others run meanwhile."""
-    if len(body) <= SMALL:
-        return jsontext.decode(body, deepest)
-    return await in_turns(decoded(body, deepest))
 
 
 def decoded(body: bytes, deepest: int) -> Steps[Any]:

@@ -68,7 +68,8 @@ async def process(
         HungUp: The client did.
     """
     try:
-        answers = await _answers(platform, await _parsed(platform, body), hangup)
+        request = _checked(platform, await _read(platform, body))
+        answers = await _answers(platform, request, hangup)
     except _WholeError as error:
         if calllog.is_on():
             calllog.rpc_error(error.error)
@@ -115,22 +116,27 @@ def misdirected(reason: str) -> bytes:
 # --- the envelope ----------------------------------------------------------
 
 
-async def _parsed(platform: Platform, body: bytes) -> _Request:
+async def _read(platform: Platform, body: bytes) -> Any:
     deepest = platform.settings.max_nesting
     try:
-        request = await pieces.read(body, deepest)
+        if len(body) <= pieces.SMALL:
+            return jsontext.decode(body, deepest)
+        return await in_turns(pieces.decoded(body, deepest))
     except jsontext.NestedTooDeep:
         message = f"lists and objects are nested more than {deepest} deep"
         raise _WholeError(BAD_REQUEST, message, "calls") from None
     except jsontext.NotJson as error:
         raise _WholeError(NOT_JSON, str(error)) from None
+
+
+def _checked(platform: Platform, request: Any) -> _Request:
     if not isinstance(request, dict):
         raise _WholeError(BAD_REQUEST, "a request is an object with auth and calls", "calls")
     calls = request.get("calls")
     most = platform.settings.max_calls
     if isinstance(calls, list) and len(calls) > most:
         raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
-    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+    if not isinstance(calls, list) or not all([type(call) is dict for call in calls]):
         raise _WholeError(BAD_REQUEST, "calls must be a list of objects", "calls")
     for call in calls:
         _check_id(call.get("id"))
@@ -142,14 +148,14 @@ def _is_long(answer: dict[str, Any]) -> bool:
 
 
 async def _written(answers: list[dict[str, Any]]) -> bytes:
-    if len(answers) < _ANSWERS_AT_ONCE and not any(map(_is_long, answers)):
+    if len(answers) < _ANSWERS_AT_ONCE and True not in map(_is_long, answers):
         return jsontext.encode(answers)
     written = await in_turns(pieces.encoded(answers))
     return "".join(written.parts).encode("ascii")
 
 
 def _check_id(number: Any) -> None:
-    if number is None or (isinstance(number, (int, float)) and not isinstance(number, bool)):
+    if number is None or type(number) is int or type(number) is float:
         return
     if not isinstance(number, str) or len(number) > _LONGEST_ID:
         raise _WholeError(
@@ -181,7 +187,7 @@ async def _answers(
             if turn.is_over:
                 await turn.pass_on()
         await platform.committed(rollbacks)
-        if any(one.waiter is not None for one in ran):
+        if any([one.waiter for one in ran]):
             await while_connected(hangup, _settle(platform, ran))
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
@@ -228,7 +234,9 @@ async def _run(
         if type(result) is Unfinished:
             result = await platform.finished(*result)
         if type(result) in (list, dict, str):
-            result = await _told(result, budget)
+            weight = pieces.weight(result)
+            if weight > _FREE_ITEMS:
+                result = await _told(result, weight, budget)
     except LookupError:
         return _Ran(_failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure")
     except BadArguments as error:
@@ -243,20 +251,21 @@ async def _run(
         if sentence is not None:  # the disk, and no call will fare better
             raise NotKept(sentence) from error
         return _Ran(_failed(FAULT, "fault of the platform; the call is undone", "procedure"))
+    if result is None:
+        return _Ran({"status": "ok"})
     if type(result) is Waiter:
         return _Ran({}, "", result)
     if type(result) is Partly:
         return _Ran({"status": result.refused})
-    return _Ran({"status": "ok"} if result is None else {"status": "ok", "result": result})
+    return _Ran({"status": "ok", "result": result})
 
 
-async def _told(result: Any, budget: Budget) -> Any:
+async def _told(result: Any, weight: int, budget: Budget) -> Any:
     """A result as it goes into the answer: one that is long is written at once, in steps."""
-    weight = pieces.weight(result)
     if weight > _KEPT_ITEMS:
         result = await in_turns(pieces.encoded(result))
         budget.tell(0, sum(map(len, result.parts)))
-    elif weight > _FREE_ITEMS:
+    else:
         budget.tell(0, weight * pieces.ITEM)
     return result
 
