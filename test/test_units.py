@@ -153,3 +153,17 @@ def test_a_fault_afterwards_is_logged(core, caplog):
     core.work(core.afterwards, fault)
     assert series(core, 1) == {}
     assert "fault while clearing up" in caplog.text
+
+
+@fuzzed(50)
+@given(st.lists(st.lists(st.tuples(st.integers(1, 250), VALUES), min_size=90, max_size=220)))
+def test_of_many_points_that_are_held_back_the_last_of_a_second_stays(batches):
+    points = {}
+    with in_memory() as platform:
+        for entries in batches:
+            platform.work(platform.series.put_many, 1, entries)
+            points.update(entries)
+        assert platform.commit() is None
+        assert series(platform, 1) == points
+        platform.database.rollback()  # forgets what is cached
+        assert series(platform, 1) == points

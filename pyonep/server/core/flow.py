@@ -245,9 +245,9 @@ def record(
 
 
 def record_many(
-    platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
+    platform: Platform, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
 ) -> Steps[list[int]]:
-    """Record values as they came, in steps.
+    """Record values as they came, ``[(time, value), ...]``, in steps.
 
     Returns:
         The positions of those it refused; the others are stored.
@@ -255,22 +255,33 @@ def record_many(
     budget.spend(len(entries))
     if platform.settings.publish_recorded or node.description["preprocess"]:
         return (yield from _record_each(platform, node, entries, budget))
-    keep, max_text = values.keeper(format_of(node)), platform.settings.max_text
-    kept, places, refused, size = [], [], [], 0
-    for position, (time, raw) in enumerate(entries):
-        try:
-            kept.append((time, keep(raw, max_text)))
-            places.append(position)
-            size += len(kept[-1][1])
-        except Refused:
-            refused.append(position)
-    budget.spend(size // _CHARACTERS)
+    kept, places, refused = _all_kept(platform, node, entries)
+    budget.spend(sum([len(text) for _, text in kept]) // _CHARACTERS)
     occupied = _record_texts(platform, node, kept, platform.settings.replace_recorded)
     return refused + [places[position] for position in occupied]
 
 
+def _all_kept(
+    platform: Platform, node: Node, entries: Sequence[Sequence[Any]]
+) -> tuple[list[tuple[int, str]], Sequence[int], list[int]]:
+    """What is kept of entries, the positions of these, and of those that are refused."""
+    format, max_text = format_of(node), platform.settings.max_text
+    texts = values.all_kept(format, [raw for _, raw in entries], max_text)
+    if texts is not None:
+        return list(zip([time for time, _ in entries], texts)), range(len(entries)), []
+    keep = values.keeper(format)
+    kept, places, refused = [], [], []
+    for position, (time, raw) in enumerate(entries):
+        try:
+            kept.append((time, keep(raw, max_text)))
+            places.append(position)
+        except Refused:
+            refused.append(position)
+    return kept, places, refused
+
+
 def _record_each(
-    platform: Platform, node: Node, entries: Sequence[tuple[int, Any]], budget: Budget
+    platform: Platform, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
 ) -> Steps[list[int]]:
     """Record one after the other: a preprocess may read what the one before left."""
     refused, pace = [], Pace(_STEPS_AT_ONCE)

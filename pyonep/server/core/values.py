@@ -79,6 +79,28 @@ def keeper(format: str) -> Keep:
     return _KEEP[format]
 
 
+def all_kept(format: str, raws: list[Any], max_text: int) -> list[str] | None:
+    """What `keeper` makes of many values, in a fifth of the time.
+
+    Returns:
+        The texts; None when some are not what nearly all values of the format are, and each has
+        to be looked at.
+    """
+    kinds = set(map(type, raws))
+    if format == "integer" and kinds == {int}:
+        are_plain = min(raws) >= _SMALLEST and max(raws) <= _LARGEST
+        return list(map(str, raws)) if are_plain else None
+    if format == "float" and kinds <= {float, int}:
+        try:
+            return list(map(repr, map(float, raws))) if all(map(math.isfinite, raws)) else None
+        except OverflowError:
+            return None
+    if format == "string" and kinds == {str}:
+        are_plain = max(map(len, raws)) <= max_text and is_storable("".join(raws))
+        return raws if are_plain else None
+    return None
+
+
 def giver(format: str) -> Callable[[str], Any]:
     """What turns the text that is kept into the value again."""
     return _GIVE[format]

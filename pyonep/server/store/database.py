@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any, Callable, NamedTuple
 
 from sqlalchemy import URL, ClauseElement, bindparam, create_engine, delete, event, select
@@ -272,6 +273,12 @@ class Database:
         if rows:
             self._begin()
             self._cursor.executemany(self._compiled(statement).sql, rows)
+
+    def settle_wide(self, statement: ClauseElement, rows: Sequence[tuple[Any, ...]]) -> None:
+        """The same, by one statement that takes exactly so many rows."""
+        self._begin()
+        values = list(chain.from_iterable(rows))
+        self._cursor.execute(self._compiled(statement).sql, values)
 
     def save(self) -> None:
         """Make the savepoint of the open unit, if it has none; before it, what was held back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from ...background.waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
@@ -20,6 +21,7 @@ _NEWEST = {"limit": 1}
 # What one step does: points or entries, characters of values, points looked for one by
 # one, points counted or passed over.
 _AT_ONCE = 1000
+_LATEST = 2**53
 _CHARACTERS = 256 * 1024
 _HOPS = 50
 _HOP = 20_000
@@ -82,19 +84,25 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
 
 
 def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly]]:
-    now, pace = call.platform.now(), Pace(_AT_ONCE)
-    good, places, refused = [], [], []
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, list) or len(entry) != 2:
-            raise BadArguments("each entry must be [timestamp, value]")
-        time = entry[0]
-        if type(time) is not int or time == 0 or abs(time) > 2**53:
-            refused.append(place)
-        else:
-            good.append((time if time > 0 else now + time, entry[1]))
-            places.append(place)
-        if pace.is_full():
+    now = call.platform.now()
+    good: list[Sequence[Any]] = []  # (time, value)
+    places: list[int] = []  # of these
+    refused: list[int] = []
+    for first in range(0, len(entries), _AT_ONCE):
+        if first:
             yield
+        some = entries[first : first + _AT_ONCE]
+        if _are_plain(some):
+            good += some
+            places += range(first, first + len(some))
+            continue
+        for place, entry in enumerate(some, first):
+            time = _time(entry, now)
+            if time is None:
+                refused.append(place)
+            else:
+                good.append((time, entry[1]))
+                places.append(place)
     for first in range(0, len(good), _AT_ONCE):
         if first:
             yield
@@ -104,6 +112,24 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
     return None
+
+
+def _are_plain(entries: list[Any]) -> bool:
+    """Whether all entries are what nearly all are, and need not be looked at one by one."""
+    if set(map(type, entries)) != {list} or set(map(len, entries)) != {2}:
+        return False
+    times = [time for time, _ in entries]
+    return set(map(type, times)) == {int} and min(times) > 0 and max(times) <= _LATEST
+
+
+def _time(entry: Any, now: int) -> int | None:
+    """The time of an entry, which may count back from now; None when it is none."""
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise BadArguments("each entry must be [timestamp, value]")
+    time = entry[0]
+    if type(time) is not int or time == 0 or abs(time) > _LATEST:
+        return None
+    return time if time > 0 else now + time
 
 
 def _written(call: Call, resource: Any, value: Any) -> Node:
