@@ -136,7 +136,7 @@ def _checked(platform: Platform, request: Any) -> _Request:
     most = platform.settings.max_calls
     if isinstance(calls, list) and len(calls) > most:
         raise _WholeError(BAD_REQUEST, f"at most {most} calls in a request", "calls")
-    if not isinstance(calls, list) or not all([type(call) is dict for call in calls]):
+    if not isinstance(calls, list) or set(map(type, calls)) - {dict}:
         raise _WholeError(BAD_REQUEST, "calls must be a list of objects", "calls")
     for call in calls:
         _check_id(call.get("id"))
@@ -187,8 +187,9 @@ async def _answers(
             if turn.is_over:
                 await turn.pass_on()
         await platform.committed(rollbacks)
-        if any([one.waiter for one in ran]):
-            await while_connected(hangup, _settle(platform, ran))
+        waiting = [one for one in ran if one.waiter is not None]
+        if waiting:
+            await while_connected(hangup, _settle(platform, waiting))
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
     except HungUp:
