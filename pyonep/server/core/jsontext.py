@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NoReturn, Optional
+
+try:
+    import orjson
+except ImportError:  # no wheel of it for this machine
+    orjson = None  # type: ignore[assignment]
 
 _MOST_DIGITS = 4300  # of an integer, as in Python
 
@@ -46,6 +51,28 @@ decoder: json.JSONDecoder = json.JSONDecoder(
 to_text: Callable[[Any], str] = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
+# orjson reads in a fifth of the time, but takes an integer beyond 64 bits for a float: what has so
+# many digits in a row is not given to it.
+_quickly: Optional[Callable[[bytes], Any]] = None if orjson is None else orjson.loads
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 19
+
+
+def read(body: bytes) -> Any:
+    """Read JSON that is nested as deep as may be, in UTF-8.
+
+    Raises:
+        ValueError: It is none.
+        RecursionError: It is deeper than the decoder goes.
+    """
+    if _quickly is not None and _MANY_DIGITS not in body.translate(_DIGITS):
+        try:
+            return _quickly(body)
+        except ValueError:
+            pass  # no JSON, nested deep, or half of a surrogate pair: the decoder tells them apart
+    return decoder.decode(body.decode("utf-8"))
+
+
 def decode(body: bytes, deepest: int) -> Any:
     """Read the JSON of a request.
 
@@ -58,13 +85,12 @@ def decode(body: bytes, deepest: int) -> Any:
         NestedTooDeep: It is deeper than that.
     """
     try:
-        value = decoder.decode(body.decode("utf-8"))
+        value = read(body)
     except RecursionError:
         raise NestedTooDeep from None
     except ValueError as error:
         raise not_json(error) from None
-    if body.count(b"[") + body.count(b"{") > deepest:
-        check_nesting(value, deepest)
+    check_nesting(body, value, deepest)
     return value
 
 
@@ -73,12 +99,38 @@ def not_json(error: ValueError) -> NotJson:
     return NotJson(f"the body is not JSON: {str(error)[:200]}")
 
 
-def check_nesting(value: Any, deepest: int) -> None:
+def check_nesting(body: bytes, value: Any, deepest: int) -> None:
     """See that lists and objects are nested at most so deep.
+
+    Args:
+        body: JSON.
+        value: What it was read as.
+        deepest: How deep they may be nested.
 
     Raises:
         NestedTooDeep: They are not.
     """
+    if body.count(b"[") + body.count(b"{") <= deepest:
+        return
+    if b"\\" in body:
+        _walk(value, deepest)
+        return
+    # Every other quote ends a text. Of the rest the brackets are left, and the innermost pairs
+    # are taken away, level by level: that takes a tenth of the time of a walk.
+    left = b"".join(body.split(b'"')[::2]).translate(_BRACKETS, _NO_BRACKETS)
+    for _ in range(deepest):
+        if not left:
+            return
+        left = left.replace(b"[]", b"")
+    if left:
+        raise NestedTooDeep
+
+
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _walk(value: Any, deepest: int) -> None:
     level = [value]
     for _ in range(deepest):
         level = [

@@ -96,8 +96,7 @@ class _Reader:
             raise NestedTooDeep from None
         except ValueError:
             return None  # longer, or wrong: whoever walks through it finds out
-        if piece.count("[", 0, end) + piece.count("{", 0, end) > most:
-            check_nesting(value, most)
+        check_nesting(piece[:end].encode(), value, most)
         self.at = self.skip(position + end)
         return value
 
@@ -142,9 +141,9 @@ class _Reader:
         try:
             if end > position:
                 # What reads as a row of whole items is one: none of them can go on.
-                items: list[Any] = jsontext.decoder.decode(f"[{text[position:end]}]")
-                if text.count("[", position, end) + text.count("{", position, end) > most:
-                    check_nesting(items, most + 1)
+                row = f"[{text[position:end]}]".encode()
+                items: list[Any] = jsontext.read(row)
+                check_nesting(row, items, most + 1)
                 self.at = self.skip(end)
                 return items
         except RecursionError:
