@@ -14,9 +14,9 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from .endpoint import ENDPOINT_VARIABLE, HOSTED, SAY_HTTP
 from .exceptions import OneException, OnePlatformException, in_words
 from .onep import OnepV1, Resource
-from .onephttp import ENDPOINT_VARIABLE, HOSTED, SAY_HTTP
 from .redaction import redact
 
 CIK_VARIABLE = "PYONEP_CIK"

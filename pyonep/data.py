@@ -19,8 +19,9 @@ from urllib.parse import unquote
 
 import requests.exceptions
 
-from . import credentials, onephttp, secretfile
+from . import credentials, onephttp, reading, secretfile
 from .answers import ProvisionResponse
+from .endpoint import HOSTED, endpoint
 from .exceptions import OnePlatformException, ProvisionException, ProvisionTransportError
 from .provision import Provision, form, quoted, transport_error
 from .redaction import redact, scrubbed
@@ -88,13 +89,13 @@ class DataInterface:
     def __init__(
         self,
         cik: str,
-        host: str = onephttp.HOSTED,
+        host: str = HOSTED,
         port: int | str | None = None,
         https: bool | None = None,
         httptimeout: float | str | None = 10,
         reuseconnection: bool = False,
     ) -> None:
-        target = onephttp.endpoint(host, port, https, port_means_http=False)
+        target = endpoint(host, port, https, port_means_http=False)
         self._cik = credentials.usable(cik, ProvisionTransportError)
         self.onephttp: onephttp.OneP_Request = onephttp.OneP_Request(
             target.host, target.https, httptimeout, reuseconnection=reuseconnection
@@ -126,7 +127,7 @@ class DataInterface:
         """
         where = (connection.pop(name, None) for name in ("host", "port", "https"))
         host, port, https = where
-        target = onephttp.endpoint(host or onephttp.HOSTED, port, https, port_means_http=False)
+        target = endpoint(host or HOSTED, port, https, port_means_http=False)
         patience = {name: connection[name] for name in ("httptimeout",) if name in connection}
         kept = _kept_key(path)
         secretfile.check(path)
@@ -256,7 +257,7 @@ class DataInterface:
         except requests.exceptions.RequestException as error:
             raise transport_error(error, self._cik) from scrubbed(error, self._cik)
         whole = self.onephttp.response(method, base + path, raw, content)
-        response = ProvisionResponse(onephttp.text_or_bytes(content), whole, (self._cik,))
+        response = ProvisionResponse(reading.text_or_bytes(content), whole, (self._cik,))
         if not response.isok and response.status not in accept:
             reason = f": {response.detail}" if response.detail else ""
             text = f"{int(response.status)} {response.reason}{reason}"

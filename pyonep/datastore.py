@@ -25,11 +25,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, Optional
 
-from . import credentials, forks, jsonrpc, onephttp
+from . import credentials, forks, jsonrpc
 from .backoff import Backoff, Budget, pause
 from .buffer import Buffer, MemoryBuffer, Point, SpoolBuffer
 from .clock import Clock
+from .deadline import time_limit
 from .doubts import Doubts
+from .endpoint import HOSTED
 from .exceptions import (
     JsonRPCRequestException,
     JsonStringException,
@@ -64,7 +66,7 @@ datastore_config: dict[str, Any] = {
 }
 #: Defaults of `transport`: where the platform is.
 transport_config: dict[str, Any] = {
-    "host": onephttp.HOSTED,
+    "host": HOSTED,
     "port": None,
     "url": "/onep:v1/rpc/process",
     "https": None,
@@ -1156,7 +1158,7 @@ def _transport(given: dict[str, Any]) -> dict[str, Any]:
         "port": given["port"],
         "url": given["url"],
         "https": given["https"],
-        "httptimeout": onephttp.seconds(given["timeout"], "timeout"),
+        "httptimeout": time_limit(given["timeout"], "timeout"),
         "reuseconnection": True,
     }
 

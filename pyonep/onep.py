@@ -24,8 +24,9 @@ from typing import Any, Callable, Optional, Union
 
 import requests.exceptions
 
-from . import credentials, forks, jsonrpc, onephttp
+from . import credentials, failures, forks, jsonrpc, onephttp
 from .callforms import accepts_old_forms, flag_was_third, listing_forms, without_options
+from .endpoint import HOSTED, endpoint
 from .exceptions import (
     JsonRPCRequestException,
     JsonRPCResponseException,
@@ -174,7 +175,7 @@ class OnepV1:
 
     def __init__(
         self,
-        host: str = onephttp.HOSTED,
+        host: str = HOSTED,
         port: int | str | None = None,
         url: str = "/onep:v1/rpc/process",
         https: bool | None = None,
@@ -185,7 +186,7 @@ class OnepV1:
         curldebug: bool = False,
         startid: int = 0,
     ) -> None:
-        target = onephttp.endpoint(host, port, https, port_means_http=False)
+        target = endpoint(host, port, https, port_means_http=False)
         self.url = url
         self.startid: int = startid
         self.deferred: DeferredRequests = DeferredRequests()
@@ -298,11 +299,11 @@ class OnepV1:
     ) -> tuple[Any, bytes]:
         try:
             return self.onephttp.exchange("POST", self.url, body, None, timeout)
-        except onephttp.Redirected as error:
+        except failures.Redirected as error:
             raise OnePlatformException(redact(error, *secrets)) from None
         except requests.exceptions.RequestException as error:
             text = redact(error, *secrets)
-            went_out = onephttp.request_went_out(error)
+            went_out = failures.request_went_out(error)
             cause = scrubbed(error, *secrets)
             if went_out:
                 raise JsonRPCResponseException(f"no complete answer: {text}") from cause

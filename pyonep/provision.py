@@ -29,6 +29,7 @@ import requests.exceptions
 from . import credentials, onephttp, reading
 from .answers import ProvisionResponse
 from .callforms import accepts_old_forms, without_port
+from .endpoint import HOSTED, endpoint
 from .exceptions import (
     OnePlatformException,
     ProvisionConnectionError,
@@ -109,7 +110,7 @@ class Provision:
     @accepts_old_forms(without_port, renamed={})
     def __init__(
         self,
-        host: str = onephttp.HOSTED,
+        host: str = HOSTED,
         port: int | str | None = None,
         manage_by_cik: bool = True,
         verbose: bool = False,
@@ -121,7 +122,7 @@ class Provision:
         manage_by_sharecode: bool = False,
         shared_by: str | None = None,
     ) -> None:
-        target = onephttp.endpoint(host, port, https, port_means_http=True)
+        target = endpoint(host, port, https, port_means_http=True)
         self._manage_by_cik = manage_by_cik
         self._manage_by_sharecode = manage_by_sharecode
         self._verbose = verbose
@@ -208,7 +209,7 @@ class Provision:
         self, method: str, path: str, raw: Any, content: bytes, key: str
     ) -> ProvisionResponse:
         whole = self.onephttp.response(method, path, raw, content)
-        response = ProvisionResponse(onephttp.text_or_bytes(content), whole, (key,))
+        response = ProvisionResponse(reading.text_or_bytes(content), whole, (key,))
         if self._verbose:
             line = f"{method} {path}: {int(response.status)} {response.reason}"
             log.debug("%s", response.redacted(line))

@@ -12,7 +12,7 @@ import urllib3.exceptions
 
 from .deadline import Deadline
 
-__all__ = ["ANSWER_LIMIT", "AnswerTooLong", "decoded", "number", "whole"]
+__all__ = ["ANSWER_LIMIT", "AnswerTooLong", "decoded", "number", "text_or_bytes", "whole"]
 
 # Bytes of an answer that is kept in memory, after decoding: 256 pictures of 1 MiB. What is
 # longer is a mistake or an attack: 583 KB of gzip can be 600 MB of nothing. An RPC answer,
@@ -31,6 +31,14 @@ class AnswerTooLong(requests.exceptions.RequestException):
 def number(text: str | None) -> int | None:
     """The number that a header is, if it is one."""
     return int(text) if text is not None and _DIGITS.fullmatch(text.strip()) else None
+
+
+def text_or_bytes(content: bytes) -> str | bytes:
+    """The text when the bytes are UTF-8, else the bytes."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content
 
 
 def whole(raw: Any, limit: int | None, deadline: Deadline | None = None) -> bytes:

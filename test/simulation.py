@@ -21,7 +21,7 @@ import requests.exceptions
 from requests.structures import CaseInsensitiveDict
 
 import pyonep.clock
-from pyonep import datastore, onephttp
+from pyonep import datastore, failures, onephttp
 from pyonep.server.core.settings import Settings
 from pyonep.server.fronts import rpc
 from pyonep.server.platform import Platform
@@ -218,7 +218,7 @@ class Network:
             self.faults += 1
         kind = "" if fault is None else fault.kind
         if kind == "refused connection":
-            raise onephttp.NotConnected("simulated: refused")
+            raise failures.NotConnected("simulated: refused")
         self._world.clock.now += self.latency / 2
         answer = None if _is_not_seen(kind) else self._carry_out(json.loads(body), kind)
         self._world.clock.now += self.latency / 2

@@ -15,7 +15,7 @@ import urllib3
 from running import in_threads
 from servers import Listener, Recorder, Socket, dripping, readable, tls_context
 
-from pyonep import Provision, deadline, onep
+from pyonep import Provision, connections, deadline, onep
 from pyonep.data import DataInterface
 from pyonep.exceptions import (
     JsonRPCRequestException,
@@ -243,7 +243,7 @@ def test_time_that_is_up_right_after_connecting_leaves_no_socket_open():
             return 5.0
 
     with socket.create_server(("127.0.0.1", 0)) as listener, OverAfterConnecting(5, 5):
-        connection = deadline.PacedHTTPConnection(*listener.getsockname())
+        connection = connections.PacedHTTPConnection(*listener.getsockname())
         with pytest.raises(urllib3.exceptions.ConnectTimeoutError):
             connection.connect()
     gc.collect()  # a socket that is still open is a warning, and warnings are errors

@@ -15,8 +15,9 @@ from platforms import Raw, dataport
 from servers import Recorder, Socket, settles
 from vendors import MODEL, SN, World
 
-from pyonep import onep, onephttp
+from pyonep import onep
 from pyonep.data import DataInterface, NewPoint, RecordConflict
+from pyonep.endpoint import endpoint
 from pyonep.exceptions import OnePlatformException, ProvisionException, ProvisionTimeout
 from pyonep.server import LocalPlatform, Settings
 
@@ -603,6 +604,6 @@ def test_the_scheme_of_the_host_decides_for_the_activation_too(w, tmp_path, port
 @pytest.mark.parametrize("port", [None, 80, 443, "8080"])
 @pytest.mark.parametrize("https", [None, True, False])
 def test_an_endpoint_means_the_same_as_a_url(host, port, https):
-    target = onephttp.endpoint(host, port, https, port_means_http=False)
+    target = endpoint(host, port, https, port_means_http=False)
     for means in (False, True):
-        assert onephttp.endpoint(target.url, None, None, port_means_http=means) == target
+        assert endpoint(target.url, None, None, port_means_http=means) == target

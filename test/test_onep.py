@@ -7,12 +7,13 @@ import logging
 import os
 import shlex
 import subprocess
+import threading
 
 import pytest
 from running import in_threads, run_python
-from servers import Recorder, free_port, tls_context
+from servers import Listener, Recorder, free_port, tls_context
 
-from pyonep import onep, onephttp
+from pyonep import channel, onep, onephttp
 from pyonep.exceptions import JsonRPCRequestException
 
 CIK = "a" * 40
@@ -42,6 +43,23 @@ def test_connections(reuse):
         assert o.info(CIK, X) == (True, "R3")
         assert len(server.connections) == (2 if reuse else 4)
         o.close()
+
+
+def test_one_request_for_each_connection_whatever_the_server_says():
+    ended = threading.Event()
+
+    def keep(conn):
+        conn.recv(65536)
+        body = b'[{"id": 0, "status": "ok"}]'
+        conn.sendall(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n")
+        conn.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        if conn.recv(1) == b"":
+            ended.set()
+
+    with Listener(keep) as server:
+        o = onep.OnepV1(**server.connection)
+        assert o.info(CIK, X) == (True, "ok")
+        assert ended.wait(10)
 
 
 def test_connection_closed_after_some_requests():
@@ -355,15 +373,31 @@ def test_tls_certificate_is_checked(tls, monkeypatch):
     assert server.requests == []
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_requests_that_check_no_certificate_share_a_connection_of_their_own(tls):
+    server, _ = tls
+    http = onephttp.OneP_Request(f"127.0.0.1:{server.port}", reuseconnection=True)
+    for _ in range(3):
+        http.request("POST", "/", '{"calls": []}', verify=False)
+    assert len(server.connections) == 1
+    with pytest.raises(onephttp.requests.exceptions.SSLError):
+        http.request("GET", "/")
+    assert len(server.requests) == 3
+    http.close()
+    http.request("POST", "/", '{"calls": []}', verify=False)
+    assert len(server.connections) > 1
+    http.close()
+
+
 def test_tls_context_is_made_once(tls, monkeypatch):
     server, certificate = tls
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
-    onephttp._tls_context.cache_clear()
+    channel.tls_context.cache_clear()
     for _ in range(3):
         o = onep.OnepV1("127.0.0.1", server.port)
         o.info(CIK, X)
         o.info(CIK, X)
-    assert onephttp._tls_context.cache_info().currsize == 1
+    assert channel.tls_context.cache_info().currsize == 1
 
 
 def test_ca_bundle_that_does_not_exist(monkeypatch):

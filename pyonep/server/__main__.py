@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 import requests.exceptions
 
+from ..endpoint import ENDPOINT_VARIABLE
 from ..exceptions import OneException, in_words
-from ..onephttp import ENDPOINT_VARIABLE, OneP_Request
+from ..onephttp import OneP_Request
 from . import folder
 from .core import dataports, fleet
 from .core.errors import Problem
@@ -392,11 +393,8 @@ def _refuse_old_package(folder_of_script: Path) -> None:
     ours = Path(__file__).resolve().parent.parent
     if not (beside / "__init__.py").is_file() or beside.resolve() == ours:
         return
-    try:
-        knows = ENDPOINT_VARIABLE in (beside / "onephttp.py").read_text("utf-8", "replace")
-    except OSError:
-        knows = False
-    if not knows:
+    texts = (path.read_text("utf-8", "replace") for path in beside.glob("*.py"))
+    if not any(ENDPOINT_VARIABLE in text for text in texts):
         raise _Failure(
             f"the script would import the old pyonep in {beside}, which knows no platform but the "
             "hosted one: remove or rename that folder"
