@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import delete
 
 from pyonep.server.background.waits import Waiter
-from pyonep.server.core import access, fleet, lifecycle
+from pyonep.server.core import access, devices, fleet, lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
 from pyonep.server.core.errors import BadArguments, Refused, Unauthorized
@@ -125,31 +125,31 @@ class World:
         self.names = {name: f"{name}{World.number}" for name in ("vendor", "guest", "third")}
         self.rids, self.ids, self.codes = {}, {}, {}
         for name, (parent, kind) in TREE.items():
-            owner = platform.resources.by_id(self.ids[parent] if parent else ROOT)
+            owner = platform.unit.resources.by_id(self.ids[parent] if parent else ROOT)
             if kind == "client":
-                node = platform.add_client(owner, name)
+                node = devices.add_client(platform.unit, owner, name)
             else:
                 given = {"format": "integer", "public": name in PUBLIC}
                 if name == "rule":
                     given["rule"] = {"timeout": {"timeout": 0, "repeat": True}}
                 node = lifecycle.create(
-                    platform, owner, "datarule" if name == "rule" else "dataport", given
+                    platform.unit, owner, "datarule" if name == "rule" else "dataport", given
                 )
-                platform.series.put(node.id, 100, "7")
+                platform.unit.series.put(node.id, 100, "7")
             self.ids[name], self.rids[name] = node.id, node.rid
         self._share()
         self._enrol()
 
     def node(self, name):
-        return self.platform.resources.by_id(self.ids[name])
+        return self.platform.unit.resources.by_id(self.ids[name])
 
     def key(self, name):
         """The key that a client had at first."""
         return self.keys[name]
 
     def _share(self):
-        resources, rights = self.platform.resources, self.platform.rights
-        access.renew_key(self.platform, self.node("fresh"))
+        resources, rights = self.platform.unit.resources, self.platform.unit.rights
+        access.renew_key(self.platform.unit, self.node("fresh"))
         self.keys = {name: self.node(name).cik for name in CLIENTS}
         for name in (*READABLE, "released", "hidden", "port", "given", "deep"):
             resources.map(self.ids["device"], name, self.ids[name])
@@ -159,10 +159,10 @@ class World:
             self.do({"cik": self.key("device")}, "activate", "share", self.codes[name], raw=True)
         self.do({"cik": self.key("third")}, "activate", "share", self.codes["theirs"], raw=True)
         rights.remove_share(self.codes["released"])
-        lifecycle.update(self.platform, self.node("hidden"), {"public": False})
+        lifecycle.update(self.platform.unit, self.node("hidden"), {"public": False})
         for name in ("lost", "sunken", "vanished"):  # that somebody read until now, too
-            lifecycle.drop(self.platform, self.node(name))
-        lifecycle.move(self.platform, self.node("given"), self.node("stranger"), False)
+            lifecycle.drop(self.platform.unit, self.node(name))
+        lifecycle.move(self.platform.unit, self.node("given"), self.node("stranger"), False)
         resources.unmap(self.ids["device"], "given")
         resources.map(self.ids["device"], "given", self.ids["given"])
 
@@ -171,12 +171,12 @@ class World:
 
     def _enrol(self):
         """A model with serial numbers, content and groups, shared with the guest."""
-        platform, devices = self.platform, self.platform.fleet
+        platform, devices = self.platform, self.platform.unit.fleet
         self.tokens = {}
         for name in ("vendor", "guest", "third"):
-            fleet.register(platform, self.node(name), self.names[name])
+            fleet.register(platform.unit, self.node(name), self.names[name])
             vendor = devices.vendor_of(self.ids[name])
-            self.tokens[name] = fleet.add_token(platform, vendor, "t")
+            self.tokens[name] = fleet.add_token(platform.unit, vendor, "t")
         vendor, guest = (devices.vendor_of(self.ids[name]) for name in ("vendor", "guest"))
         devices.add_model(vendor.id, "m", "rid", self.rids["cousin"], "")
         model = devices.model(vendor.id, "m")
@@ -185,25 +185,25 @@ class World:
         devices.set_client(devices.serial(model.id, "sn"), self.ids["device"], vendor.id)
         devices.set_client(devices.serial(model.id, "mine"), self.ids["guests"], guest.id)
         devices.add_group(model.id, "g", "")
-        platform.content.add(model.id, "c", "", False, platform.now())
-        platform.content.add(model.id, "p", "", True, platform.now())
+        platform.unit.content.add(model.id, "c", "", False, platform.unit.now())
+        platform.unit.content.add(model.id, "p", "", True, platform.unit.now())
 
     def happen(self, state, name):
         """Let something happen to a client."""
         node, platform = self.node(name), self.platform
         if state == "locked":
-            lifecycle.update(platform, node, {"locked": True})
+            lifecycle.update(platform.unit, node, {"locked": True})
         elif state == "expired":
-            platform.resources.set_key(node, node.cik, access.EXPIRED, None)
+            platform.unit.resources.set_key(node, node.cik, access.EXPIRED, None)
         elif state == "waiting":
-            later = platform.clock() + 1000
-            platform.resources.set_key(node, node.cik, access.NOT_ACTIVATED, later)
+            later = platform.unit.clock() + 1000
+            platform.unit.resources.set_key(node, node.cik, access.NOT_ACTIVATED, later)
         elif state == "revoked":
-            access.renew_key(platform, node)
+            access.renew_key(platform.unit, node)
         elif state == "dropped":
-            lifecycle.drop(platform, node)
+            lifecycle.drop(platform.unit, node)
         elif state == "moved":
-            lifecycle.move(platform, node, self.node("heir"), False)
+            lifecycle.move(platform.unit, node, self.node("heir"), False)
 
     def do(self, auth, procedure, *arguments, raw=False):
         """Call a procedure; names of the drawing stand for RIDs unless `raw`."""
@@ -215,7 +215,7 @@ class World:
         """How a call ends, after which all it did is undone."""
         ended = []
 
-        def attempt():
+        def attempt(_):
             try:
                 result = self.do(auth, procedure, *arguments, raw=True)
                 ended.append("ok")
@@ -589,7 +589,7 @@ def exchange(platform, method, path, headers=(), body=b"", meanwhile=None):
         if not left:
             await asyncio.Event().wait()  # the client stays
         if meanwhile is not None and len(left) == 1:
-            platform.work(meanwhile)
+            platform.work(lambda _: meanwhile())
         piece = left.pop()
         return {"type": "http.request", "body": piece, "more_body": bool(left)}
 

@@ -22,6 +22,7 @@ from requests.structures import CaseInsensitiveDict
 
 import pyonep.clock
 from pyonep import datastore, failures, onephttp
+from pyonep.server.core import devices
 from pyonep.server.core.settings import Settings
 from pyonep.server.fronts import rpc
 from pyonep.server.platform import Platform
@@ -260,7 +261,7 @@ class Network:
         )
 
     def _says(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> Any:
-        date = formatdate(self._world.platform.clock(), usegmt=True)
+        date = formatdate(self._world.platform.unit.clock(), usegmt=True)
         return Answer(status, {"Date": date, **(headers or {})}), content
 
     def _carry_out(self, request: dict[str, Any], kind: str) -> Any:
@@ -282,7 +283,7 @@ class Network:
 
     def _note(self, call: dict[str, Any], answer: dict[str, Any]) -> None:
         if call["procedure"] == "writegroup" and answer["status"] == "ok":
-            now = self._world.platform.now()
+            now = self._world.platform.unit.now()
             for resource, value in call["arguments"][0]:
                 self.writes.append((resource["alias"], value, now))
 
@@ -416,7 +417,7 @@ class World:
         self.process = core.process
         core.clock = lambda: self.clock.now + skew
         self.network = Network(self)
-        self.cik = self.platform.add_device().cik
+        self.cik = self.platform.work(devices.add).cik
         self.platform.commit()
 
     def call(self, procedure: str, *arguments: Any) -> dict[str, Any]:

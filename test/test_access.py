@@ -21,6 +21,7 @@ from platforms import Raw
 from pyonep.server.core import lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
+from pyonep.server.platform import Batch
 
 EVERY = 1 if SOAK else 5  # so many rows of the big tables are skipped for one that is tried
 AFFECTED = [("fine", "device")] + [
@@ -93,7 +94,7 @@ def test_a_lock_that_is_taken_away(core):
         for name in (way.holder, way.client):
             world.happen("locked", name)
             assert world.outcome(auth, "read", [world.rids["port"]]) == "locked"
-            core.resources.describe(
+            core.unit.resources.describe(
                 world.node(name), {**world.node(name).description, "locked": False}, 1
             )
             assert world.outcome(auth, "read", [world.rids["port"]]) == "ok"
@@ -144,7 +145,7 @@ def test_a_new_key_does_not_wake_the_tokens_of_the_old_one(core, name):
     auth = auth_of(world, at.WAYS[6])  # by the vendor, for the device
     world.happen("revoked", name)
     node = world.node(name)
-    core.resources.set_key(node, node.cik, "activated", None)
+    core.unit.resources.set_key(node, node.cik, "activated", None)
     assert world.outcome(auth, "read", [world.rids["port"]]) == "401"
 
 
@@ -234,7 +235,7 @@ def test_a_point_is_not_delivered_when_the_access_ended_with_it(core):
         caller = core.authenticate(auth)
         waiter = core.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}])
         core.call(caller, "write", [world.rids["port"], 5])
-        core.work(world.happen, "locked", "device")
+        core.work(lambda _: world.happen("locked", "device"))
         await core.committed()
         with pytest.raises(at.Refused, match="locked"):
             await core.waits.result(waiter)
@@ -302,7 +303,7 @@ def test_a_wait_ends_with_the_share_or_the_publicity(timed):
         world.do(auth, "deactivate", "share", world.codes["shared"], raw=True)
 
     def hide(world):
-        lifecycle.update(timed._platform, world.node("public"), {"public": False})
+        lifecycle.update(timed._platform.unit, world.node("public"), {"public": False})
 
     for work, name in ((revoke, "shared"), (give_up, "shared"), (hide, "public")):
         world = timed.run(World)
@@ -350,9 +351,9 @@ def test_the_data_interface(core, state, name):
         assert exchange(core, method, path, headers, body) in want, (method, path)
         for other in ("shared", "released", "given", "public", "deep", "hidden"):
             elsewhere, there = path.replace("port", other), body.replace(b"port", other.encode())
-            before = core.series.count(world.ids[other])
+            before = core.unit.series.count(world.ids[other])
             assert exchange(core, method, elsewhere, headers, there) not in (500,)
-            assert core.series.count(world.ids[other]) == before
+            assert core.unit.series.count(world.ids[other]) == before
 
 
 def test_every_provisioning_route_is_in_the_table():
@@ -421,8 +422,8 @@ def test_an_upload_ends_with_the_access(core, state, want, by):
     path, blob = "/provision/manage/content/m/c", b"x" * 1_000_000
     got = exchange(core, "POST", path, headers, blob, lambda: world.happen(state, "vendor"))
     assert got == want
-    vendor = core.fleet.vendor(world.names["vendor"])
-    content = core.content.one(core.fleet.model(vendor.id, "m").id, "c")
+    vendor = core.unit.fleet.vendor(world.names["vendor"])
+    content = core.unit.content.one(core.unit.fleet.model(vendor.id, "m").id, "c")
     assert content.size == (len(blob) if state == "fine" else 0)
 
 
@@ -437,7 +438,7 @@ def test_long_work_ends_with_the_access(core):
             yield
 
     with pytest.raises(at.Refused, match="locked"):
-        asyncio.run(core.finished(steps(), lambda: core.check(caller)))
+        asyncio.run(Batch(core).finished(steps(), lambda: core.check(caller)))
 
 
 def test_a_template_that_is_out_of_reach_is_not_cloned(core):
@@ -449,9 +450,9 @@ def test_a_template_that_is_out_of_reach_is_not_cloned(core):
         assert exchange(core, "POST", "/provision/manage/model/m/free", headers, body) == 412
     for state, want in (("dropped", 412), ("moved", 200)):
         world = World(core)
-        vendor = core.fleet.vendor_of(world.ids["vendor"])
-        core.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
-        core.fleet.add_serials(core.fleet.model(vendor.id, "coded").id, [("free", "")])
+        vendor = core.unit.fleet.vendor_of(world.ids["vendor"])
+        core.unit.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
+        core.unit.fleet.add_serials(core.unit.fleet.model(vendor.id, "coded").id, [("free", "")])
         headers = [("X-Exosite-CIK", world.key("vendor"))]
         body = b"enable=true&owner=" + world.rids["portal"].encode()
         world.happen(state, "box")

@@ -11,10 +11,10 @@ from platforms import Raw
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
-from pyonep.server.core import turns
+from pyonep.server.core import devices, lifecycle, turns
+from pyonep.server.core.devices import Device
 from pyonep.server.core.errors import Conflict
-from pyonep.server.fronts import admin
-from pyonep.server.platform import Device
+from pyonep.server.store import ROOT
 from pyonep.version import __version__
 
 
@@ -39,15 +39,15 @@ def test_of_two_who_add_a_name_at_once_one_is_told(core, monkeypatch, others):
     """It is looked for in steps, and each is a turn of its own here."""
     monkeypatch.setattr(turns, "TURN", -1)
     for number in range(others):
-        core.add_device(f"other {number}")
+        core.work(devices.add, f"other {number}")
 
     async def run():
-        looked = [core.finished(admin._device(core, "x"), lambda: None) for _ in "ab"]
+        looked = [core.run(devices.add_named, "x") for _ in "ab"]
         first, second = await asyncio.gather(*looked, return_exceptions=True)
         assert isinstance(first, Device) and isinstance(second, Conflict)
 
     asyncio.run(run())
-    steps = core.device_named("y")
+    steps = lifecycle.named_client(core.unit, ROOT, "y")
     assert len(list(steps)) == (others + 1) // 50
 
 

@@ -333,7 +333,7 @@ def test_longest_poll(dev):
     """DAT-052"""
     poll = Poll(dev, timeout=999_999)
     waiters = dev.platform.run(
-        lambda p: [w.timeout for some in p.waits._waiters.values() for w in some]
+        lambda p: [w.wait.timeout for some in p.waits._waiters.values() for w in some]
     )
     assert 300 in waiters
     dev.write("temp=1")

@@ -21,8 +21,11 @@ from platforms import Clock, Raw, in_memory
 
 from pyonep import Provision, onep
 from pyonep.server import LocalPlatform, Settings
+from pyonep.server.background.events import Note
 from pyonep.server.background.waits import Waits
 from pyonep.server.core import jsontext, pieces
+from pyonep.server.core.events import Written
+from pyonep.server.core.results import Wait
 from pyonep.server.core.turns import TURN, at_once, collector, in_turns
 from pyonep.server.runner import Server, listen
 
@@ -300,18 +303,17 @@ def test_many_waits_end_in_one_request(house):
     assert statuses == ["ok"] * 9000 + ["expire"]
 
 
-def test_those_who_wait_are_told_in_turns():
+def test_those_who_wait_are_told_in_turns(core):
     async def told():
-        waits = Waits()
-        waiting = [waits.open(1, 30.0) for _ in range(500)]
-        for value in (1, 2):
-            waits.arrived(1, value, value)
-        waits.durable()
-        first = waits.deliver()
-        next(first)
-        assert 0 < sum(waiter.future.done() for waiter in waiting) < 100
-        assert list(waits.deliver()) == []  # the first goes on with all
-        steps = sum(1 for _ in first)
+        waits = Waits(core.unit)
+        waiting = [waits.open(Wait(1, 30.0, None, lambda: None), 0) for _ in range(500)]
+        waits.hear([Note(Written(1, value, value), value, 0.0) for value in (1, 2)])
+        steps = 0
+        while not all(waiter.future.done() for waiter in waiting):
+            steps += 1
+            assert sum(waiter.future.done() for waiter in waiting) < 100 * steps
+            waits.hear([])  # those who are told already go on with all
+            await asyncio.sleep(0)
         assert {tuple(waiter.future.result()) for waiter in waiting} == {(1, 1)}
         return steps
 
@@ -443,10 +445,10 @@ def test_what_was_under_a_model_goes_bit_by_bit(tmp_path):
         assert managed(house, "POST", serials + "/", new)[0] == 205
         assert managed(house, "GET", path)[0] == managed(house, "GET", content)[0] == 204
         house.raw.http.close()
-        assert platform.run(lambda inner: inner.fleet.removal()) is not None
+        assert platform.run(lambda inner: inner.unit.fleet.removal()) is not None
     with LocalPlatform(str(tmp_path / "file")) as platform:
         house.platform, house.raw = platform, Raw(platform)
-        while platform.run(lambda inner: inner.fleet.removal()) is not None:
+        while platform.run(lambda inner: inner.unit.fleet.removal()) is not None:
             house.ok("write", house.beside, 1)
         assert managed(house, "GET", serials + "/")[1].split() == [b"s1,,", b"s2,,"]
         house.raw.http.close()
@@ -481,7 +483,7 @@ def test_a_resource_with_many_aliases_goes_and_moves_in_turns():
         again = house.dataports(1, cik=key)[0]
         house.ok("map", "alias", again, "name 2999", cik=key)
         house.ok("map", "alias", again, "name 0", cik=key)
-        while platform.run(lambda inner: inner.resources.dropped()) is not None:
+        while platform.run(lambda inner: inner.unit.resources.dropped()) is not None:
             house.ok("write", house.beside, 1)
         aliases = house.ok("info", {"alias": ""}, {"aliases": True}, cik=key)["aliases"]
         assert aliases == {other: ["name 7"], again: ["name 0", "name 2999"]}

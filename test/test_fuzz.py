@@ -230,7 +230,7 @@ def test_a_blob_is_sent_whole_although_it_is_replaced(ground):
     ground.look(ask)
     ((_, _, content),) = ground.send(ask)
     assert content == b"y" * 100
-    while ground.platform.run(lambda platform: platform.content.remove_some()):
+    while ground.platform.run(lambda platform: platform.unit.content.remove_some()):
         pass  # nothing of the first one stays
 
 

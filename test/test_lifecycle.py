@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from platforms import Clock, in_memory
 
-from pyonep.server.core import access, lifecycle, limits
+from pyonep.server.core import access, devices, lifecycle, limits
 from pyonep.server.core.descriptions import LIMITS
 from pyonep.server.core.errors import Malformed, Refused
 from pyonep.server.core.settings import Settings
-from pyonep.server.core.turns import at_once, step
+from pyonep.server.core.turns import at_once
 from pyonep.server.store import ROOT, resources, series
 
 EVER = (-(2**60), 2**60)
@@ -27,7 +27,7 @@ EVER = (-(2**60), 2**60)
 
 def points(platform, number):
     """The points of a series; what is known about it without looking must agree with them."""
-    store = platform.series
+    store = platform.unit.series
     found, _ = store.page(number, *EVER, 10_000, True, 2**30)
     assert store.count(number) == len(found)
     assert store.size(number) == sum(len(value) for _, value in found)
@@ -56,7 +56,7 @@ def test_a_copy_counts_what_was_copied(before, between, few):
     """Whatever happens to the source meanwhile; each step copies what is there by then."""
     with pytest.MonkeyPatch.context() as patch, in_memory() as platform:
         patch.setattr(series, "_FEW", few)
-        store, expected = platform.series, {}
+        store, expected = platform.unit.series, {}
         store.put_many(1, list(before.items()))
         position, high, changes = 0, max(before, default=0), iter(between)
         while position is not None:
@@ -86,7 +86,7 @@ def test_a_wrong_number_of_points_does_not_keep_removal_from_its_end(
 ):
     """A file in which it is wrong, as an interrupted copy once left it, mends itself."""
     monkeypatch.setattr(series, "_FEW", 2)
-    store = core.series
+    store = core.unit.series
     store.put_many(1, [(n, "v") for n in range(1, 10)])
     core.commit()
     core.database.change(series._SET_STATS, s=1, n=known, z=known)
@@ -136,7 +136,7 @@ def recounted(platform):
     pooled = {number: Counter(counted) for number, counted in own.items()}
     deepest_first = sorted(own, key=lambda number: -len(path(nodes, number)))
     for number in deepest_first:
-        given = platform.resources.by_id(number).description["limits"]
+        given = platform.unit.resources.by_id(number).description["limits"]
         for kind, amount in pooled[number].items():
             if given[kind] == "inherit" and nodes[number][0] in pooled:
                 pooled[nodes[number][0]][kind] += amount
@@ -163,24 +163,24 @@ def is_sound(platform):
         above = path(nodes, number)
         if above[-1] != ROOT:
             continue
-        known = platform.resources.tallies(number)
+        known = platform.unit.resources.tallies(number)
         known = {kind: both for kind, both in known.items() if any(both)}
         assert known == {kind: (own[number][kind], n) for kind, n in pooled[number].items() if n}
         below = [n for n in nodes if number in path(nodes, n)[1:]]
         counted = Counter(nodes[n][1] for n in below)
-        totals = platform.resources.totals(number)
+        totals = platform.unit.resources.totals(number)
         assert len(above) - 1 <= platform.settings.max_depth
-        given = platform.resources.by_id(number).description["limits"]
+        given = platform.unit.resources.by_id(number).description["limits"]
         for kind in KINDS:
             assert totals.get(kind, 0) == counted[kind]
-            assert platform.resources.consumed(number, kind, 0, 2**40) == counted[kind]
+            assert platform.unit.resources.consumed(number, kind, 0, 2**40) == counted[kind]
         for kind in LIMITED:
             assert given[kind] == "inherit" or pooled[number][kind] <= given[kind]
     for number, (_, kind) in nodes.items():
         if path(nodes, number)[-1] == ROOT and kind != "client":
             points(platform, number)
-            rule = platform.resources.by_id(number).description.get("rule", {})
-            assert not rule or platform.timers.get(number).due is not None
+            rule = platform.unit.resources.by_id(number).description.get("rule", {})
+            assert not rule or platform.unit.timers.get(number).due is not None
     for table, column in (("points", "series"), ("series", "resource"), ("timers", "resource")):
         assert {n for (n,) in rows(platform, f"SELECT {column} FROM {table}")} <= set(nodes)
 
@@ -196,7 +196,7 @@ class Tree(RuleBasedStateMachine):
         patch.setattr(lifecycle, "_NODES_AT_ONCE", 1)
         self.clock = Clock()
         self.platform = self.opened.enter_context(in_memory(self.clock, Settings(max_depth=5)))
-        self.device = self.platform.work(self.platform.add_device)
+        self.device = self.platform.work(devices.add)
         self.caller = self.platform.authenticate({"cik": self.device.cik})
         self.rids = [self.device.rid]
         self.codes = []
@@ -205,7 +205,7 @@ class Tree(RuleBasedStateMachine):
     def teardown(self):
         while self.clones:
             self.go_on(0, 1000)
-        while self.platform.work(lifecycle.remove_some, self.platform):
+        while self.platform.work(self.platform.removal.remove_some):
             pass
         is_sound(self.platform)
         gone = "SELECT count(*) FROM resources WHERE id > 1 AND (owner IS NULL OR owner = 0)"
@@ -221,7 +221,7 @@ class Tree(RuleBasedStateMachine):
         return self.rids[number % len(self.rids)]
 
     def node(self, number):
-        return self.platform.resources.by_rid(self.rid(number))
+        return self.platform.unit.resources.by_rid(self.rid(number))
 
     @rule(owner=NUMBERS, kind=st.sampled_from(list(DESCRIPTIONS)), most=MOSTS)
     def create(self, owner, kind, most):
@@ -259,16 +259,15 @@ class Tree(RuleBasedStateMachine):
     @rule(what=NUMBERS, times=st.lists(st.integers(1, 9), max_size=4))
     def record(self, what, times):
         node = self.node(what)
-        if node is not None and node.type != "client" and access.in_tree(self.platform, node):
-            self.platform.work(
-                self.platform.series.add_many, node.id, [(time, "1") for time in times]
-            )
+        if node is not None and node.type != "client" and access.in_tree(self.platform.unit, node):
+            points = [(time, "1") for time in times]
+            self.platform.work(lambda unit: unit.series.add_many(node.id, points))
 
     @rule(what=NUMBERS)
     def flush(self, what):
         steps = self.call("flush", self.rid(what))
         if steps is not None:
-            self.platform.work(at_once, getattr(steps, "steps", steps))
+            self.platform.work(lambda _: at_once(getattr(steps, "steps", steps)))
 
     @rule(seconds=st.integers(0, 20))
     def wait(self, seconds):
@@ -282,15 +281,15 @@ class Tree(RuleBasedStateMachine):
     @rule(times=st.integers(1, 3))
     def remove(self, times):
         for _ in range(times):
-            self.platform.work(lifecycle.remove_some, self.platform)
+            self.platform.work(self.platform.removal.remove_some)
 
     @rule(what=NUMBERS, owner=NUMBERS)
     def clone(self, what, owner):
         node, above = self.node(what), self.node(owner)
         if node is None or above is None or not node.type == above.type == "client":
             return
-        if all(access.in_tree(self.platform, one) for one in (node, above)):
-            self.clones.append(lifecycle.clone(self.platform, above, node))
+        if all(access.in_tree(self.platform.unit, one) for one in (node, above)):
+            self.clones.append(lifecycle.clone(self.platform.unit, above, node))
 
     @rule(which=st.integers(0, 3), times=st.integers(1, 20))
     def go_on(self, which, times):
@@ -299,7 +298,7 @@ class Tree(RuleBasedStateMachine):
         steps = self.clones[which % len(self.clones)]
         for _ in range(times):
             try:
-                if self.platform.work(step, steps) is None:
+                if self.platform.step(steps) is None:
                     continue
             except Refused:
                 pass
@@ -310,7 +309,7 @@ class Tree(RuleBasedStateMachine):
     def give_up(self, which):
         if self.clones:
             steps = self.clones.pop(which % len(self.clones))
-            self.platform.work(steps.close)
+            self.platform.work(lambda _: steps.close())
 
     @invariant()
     def all_is_sound(self):
@@ -328,17 +327,17 @@ def made(platform, client, kind, **more):
     description = {**DESCRIPTIONS[kind], **more}
     if kind == "client":
         description.setdefault("limits", INHERIT)
-    return platform.work(lifecycle.create, platform, client, kind, description)
+    return platform.work(lifecycle.create, client, kind, description)
 
 
 @pytest.fixture
 def top(core):
-    rid = core.work(core.add_device).rid
-    return core.resources.by_rid(rid)
+    rid = core.work(devices.add).rid
+    return core.unit.resources.by_rid(rid)
 
 
 def shared(platform, node, times=1):
-    owner = platform.resources.by_id(node.owner)
+    owner = platform.unit.resources.by_id(node.owner)
     caller = platform.authenticate({"cik": owner.cik})
     return [platform.call(caller, "share", [node.rid]) for _ in range(times)]
 
@@ -347,10 +346,10 @@ def test_the_share_codes_of_what_is_dropped_count_no_longer(core, top):
     box = made(core, top, "client", limits={**INHERIT, "share": 3})
     for _ in range(3):
         shared(core, port := made(core, box, "dataport"), 3)
-        core.work(lifecycle.drop, core, port)
+        core.work(lifecycle.drop, port)
     is_sound(core)
-    assert core.resources.tallies(box.id)["share"] == (0, 0)
-    assert core.resources.consumed(top.id, "share", 0, 2**40) == 9
+    assert core.unit.resources.tallies(box.id)["share"] == (0, 0)
+    assert core.unit.resources.consumed(top.id, "share", 0, 2**40) == 9
 
 
 def test_share_codes_move_with_what_they_open(core, top):
@@ -360,30 +359,30 @@ def test_share_codes_move_with_what_they_open(core, top):
     port = made(core, one, "dataport")
     codes = shared(core, port, 2)
     with pytest.raises(Refused, match="the limit of 1 share"):
-        core.work(lifecycle.move, core, port, full, False)
-    core.work(lifecycle.move, core, port, other, False)
+        core.work(lifecycle.move, port, full, False)
+    core.work(lifecycle.move, port, other, False)
     is_sound(core)
     caller = core.authenticate({"cik": other.cik})
     core.call(caller, "revoke", ["share", codes[0]])
     is_sound(core)
-    assert core.resources.tallies(one.id)["share"] == (0, 0)
-    assert core.resources.tallies(other.id)["share"] == (1, 1)
+    assert core.unit.resources.tallies(one.id)["share"] == (0, 0)
+    assert core.unit.resources.tallies(other.id)["share"] == (1, 1)
 
 
 def test_the_rules_of_a_copy_ring_however_long_it_took(core, clock, top):
     box = made(core, top, "client")
     made(core, box, "datarule")
-    core.series.put_many(made(core, box, "dataport").id, [(n, "1") for n in range(6000)])
-    steps = lifecycle.clone(core, top, box)
-    while (copy := core.work(step, steps)) is None:
+    core.unit.series.put_many(made(core, box, "dataport").id, [(n, "1") for n in range(6000)])
+    steps = lifecycle.clone(core.unit, top, box)
+    while (copy := core.step(steps)) is None:
         clock.now += 6
         core.ringing.ring()
-    done = core.now()
+    done = core.unit.now()
     for _ in range(2):
         clock.now += 6
         core.ringing.ring()
-    (rule,) = core.resources.children_after(copy[0].id, "datarule", 0, 9)
-    assert core.series.count(rule.id, done + 1) == 2
+    (rule,) = core.unit.resources.children_after(copy[0].id, "datarule", 0, 9)
+    assert core.unit.series.count(rule.id, done + 1) == 2
 
 
 def test_an_owner_that_moved_meanwhile_is_counted_where_it_is(core, top):
@@ -391,47 +390,48 @@ def test_an_owner_that_moved_meanwhile_is_counted_where_it_is(core, top):
     old, new = (made(core, top, "client", limits={**INHERIT, "dataport": 2}) for _ in range(2))
     owner, source = made(core, old, "client"), made(core, top, "client")
     made(core, source, "dataport")
-    steps = lifecycle.clone(core, owner, source)
-    assert core.work(step, steps) is None
-    core.work(lifecycle.move, core, owner, new, False)
-    core.work(at_once, steps)
+    steps = lifecycle.clone(core.unit, owner, source)
+    assert core.step(steps) is None
+    core.work(lifecycle.move, owner, new, False)
+    core.work(lambda _: at_once(steps))
     is_sound(core)
-    assert "dataport" not in core.resources.tallies(old.id)
-    assert core.resources.tallies(new.id)["dataport"] == (0, 1)
+    assert "dataport" not in core.unit.resources.tallies(old.id)
+    assert core.unit.resources.tallies(new.id)["dataport"] == (0, 1)
 
 
 def test_what_is_dropped_while_it_is_copied_gives_no_copy(core, top):
     source = made(core, top, "client")
     made(core, source, "dataport")
-    steps = lifecycle.clone(core, top, source)
-    assert core.work(step, steps) is None
-    core.work(lifecycle.drop, core, source)
+    steps = lifecycle.clone(core.unit, top, source)
+    assert core.step(steps) is None
+    core.work(lifecycle.drop, source)
     with pytest.raises(Refused, match="dropped meanwhile"):
-        core.work(at_once, steps)
-    while core.work(lifecycle.remove_some, core):
+        core.work(lambda _: at_once(steps))
+    while core.work(core.removal.remove_some):
         pass
     assert rows(core, "SELECT count(*) FROM resources") == [(2,)]
 
 
 def test_what_cannot_be_removed_holds_up_nothing_else(core, top, monkeypatch, caplog):
     broken, other = made(core, top, "dataport"), made(core, top, "dataport")
-    remove = core.series.remove_some
+    remove = core.unit.series.remove_some
 
     def fault(number, *window, **more):
         if number == broken.id:
             raise ZeroDivisionError
         return remove(number, *window, **more)
 
-    monkeypatch.setattr(core.series, "remove_some", fault)
+    monkeypatch.setattr(core.unit.series, "remove_some", fault)
 
     async def run():
         for node in (broken, other):
-            core.work(lifecycle.drop, core, node)
-        while core.resources.by_id(other.id) is not None:
+            core.work(lifecycle.drop, node)
+        core.commit()
+        while core.unit.resources.by_id(other.id) is not None:
             await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(run(), 5))
-    assert core.resources.by_id(broken.id) is not None
+    assert core.unit.resources.by_id(broken.id) is not None
     assert caplog.text.count(f"resource {broken.rid} was dropped and cannot be removed") == 1
 
 
@@ -455,21 +455,24 @@ def test_descriptions_in_memory_are_bounded_by_their_size(core, top, monkeypatch
     rids = [made(core, top, "dataport", **long).rid for _ in range(30)]
     core.commit()
     core.database.rollback()  # forgets what is cached
-    assert grown(lambda: [core.resources.by_rid(rid) for rid in rids]) < 6 * 1024 * 1024
+    assert grown(lambda: [core.unit.resources.by_rid(rid) for rid in rids]) < 6 * 1024 * 1024
 
 
 @pytest.mark.parametrize("how", ["written", "looked at"])
 def test_values_in_memory_are_bounded_by_their_size(core, top, monkeypatch, how):
     monkeypatch.setattr(series, "_CACHED_CHARACTERS", 4 * 1024 * 1024)
 
+    def put(unit, number):
+        unit.series.put(number, 1, f"{number}" + "e" * 1024 * 1024)
+
     def write():
         for number in range(1, 41):
-            core.work(core.series.put, number, 1, f"{number}" + "e" * 1024 * 1024)
+            core.work(put, number)
             core.commit()
 
     def look():
         for number in range(1, 41):
-            assert core.series.count(number) == 1
+            assert core.unit.series.count(number) == 1
 
     if how == "looked at":
         write()
@@ -478,7 +481,7 @@ def test_values_in_memory_are_bounded_by_their_size(core, top, monkeypatch, how)
 
 
 def test_a_description_has_a_limit(core, top):
-    core.settings = Settings(max_description=1000)
+    core.unit.settings = Settings(max_description=1000)
     caller = core.authenticate({"cik": top.cik})
     short, long = {"meta": "é" * 500}, {"meta": "é" * 1000}
     rid = core.call(caller, "create", ["dataport", {"format": "string", **short}])
@@ -491,9 +494,9 @@ def test_a_description_has_a_limit(core, top):
             core.call(caller, "create", ["dataport", {"format": "string", **too_long}])
         with pytest.raises(Refused, match="at most 1000 characters"):
             core.call(caller, "update", [rid, too_long])
-    assert core.resources.by_rid(rid).description["meta"] == short["meta"]
+    assert core.unit.resources.by_rid(rid).description["meta"] == short["meta"]
     with pytest.raises(Malformed, match="at most 1000 characters"):
-        core.work(core.add_dataport, top.cik, "alias", "float", "e" * 1000)
+        core.work(devices.add_dataport, top.cik, "alias", "float", "e" * 1000)
 
 
 def test_a_meta_of_64_kib_and_a_script_fit(core, top):
@@ -502,7 +505,7 @@ def test_a_meta_of_64_kib_and_a_script_fit(core, top):
 
 
 def test_tags_have_limits(core, top):
-    core.settings = Settings(max_tag=10, max_tags=3)
+    core.unit.settings = Settings(max_tag=10, max_tags=3)
     caller = core.authenticate({"cik": top.cik})
     port = made(core, top, "dataport")
     for n in range(3):
@@ -513,7 +516,7 @@ def test_tags_have_limits(core, top):
     core.call(caller, "tag", [port.rid, "add", "0" * 10])  # it has it
     core.call(caller, "tag", [port.rid, "remove", "0" * 10])
     core.call(caller, "tag", [port.rid, "add", "new"])
-    assert len(core.resources.tags(port.id)) == 3
+    assert len(core.unit.resources.tags(port.id)) == 3
 
 
 # --- a clone and a model of it ---
@@ -537,21 +540,21 @@ def seen(platform, top):
     for node, above in queue:
         name = node.description["name"]
         assert name not in found
-        source = platform.resources.by_rid(node.description.get("subscribe") or "")
-        aliases = platform.resources.aliases_after(node.id, "", 1000)
+        source = platform.unit.resources.by_rid(node.description.get("subscribe") or "")
+        aliases = platform.unit.resources.aliases_after(node.id, "", 1000)
         found[name] = State(
             above,
             node.type,
             source and source.description["name"],
             {} if node.type == "client" else points(platform, node.id),
             {
-                alias: platform.resources.by_id(number).description["name"]
+                alias: platform.unit.resources.by_id(number).description["name"]
                 for alias, number in aliases
             },
-            frozenset(platform.resources.tags(node.id)),
+            frozenset(platform.unit.resources.tags(node.id)),
         )
         for kind in KINDS:
-            children = platform.resources.children_after(node.id, kind, 0, 1000)
+            children = platform.unit.resources.children_after(node.id, kind, 0, 1000)
             queue += [(child, (name, *above)) for child in children]
     return found
 
@@ -560,11 +563,11 @@ def led_to(platform, top):
     """What resources at a client and below lead to, by subscriptions and aliases."""
     nodes = [top]
     for node in nodes:
-        yield platform.resources.by_rid(node.description.get("subscribe") or "") or top
-        for _, number in platform.resources.aliases_after(node.id, "", 1000):
-            yield platform.resources.by_id(number)
+        yield platform.unit.resources.by_rid(node.description.get("subscribe") or "") or top
+        for _, number in platform.unit.resources.aliases_after(node.id, "", 1000):
+            yield platform.unit.resources.by_id(number)
         for kind in KINDS:
-            nodes += platform.resources.children_after(node.id, kind, 0, 1000)
+            nodes += platform.unit.resources.children_after(node.id, kind, 0, 1000)
 
 
 NAMES = "abcdefghi"
@@ -586,7 +589,7 @@ class Source:
 
     def __init__(self, platform):
         self.platform = platform
-        root = platform.resources.by_rid(platform.work(platform.add_device).rid)
+        root = platform.unit.resources.by_rid(platform.work(devices.add).rid)
         self.caller = platform.authenticate({"cik": root.cik})
         self.rids = {}
         self.root = root.rid
@@ -605,11 +608,11 @@ class Source:
         return None
 
     def node(self, name):
-        return self.platform.resources.by_rid(self.rids[name] or "")
+        return self.platform.unit.resources.by_rid(self.rids[name] or "")
 
     def alter(self, what, name, *more):
-        node, rid, series = self.node(name), self.rids[name], self.platform.series
-        if node is None or not access.in_tree(self.platform, node):
+        node, rid, series = self.node(name), self.rids[name], self.platform.unit.series
+        if node is None or not access.in_tree(self.platform.unit, node):
             return
         if what == "drop":
             self.call("drop", rid)
@@ -663,12 +666,12 @@ def test_a_clone_is_what_its_source_was(before, between, few):
         for alteration in before:
             source.alter(*alteration)
         states = [seen(platform, source.node("a"))]
-        root = platform.resources.by_rid(source.root)
-        steps, changes = lifecycle.clone(platform, root, source.node("a")), iter(between)
-        while (end := platform.work(step, steps)) is None:
+        root = platform.unit.resources.by_rid(source.root)
+        steps, changes = lifecycle.clone(platform.unit, root, source.node("a")), iter(between)
+        while (end := platform.step(steps)) is None:
             for alteration in next(changes, ()):
                 source.alter(*alteration)
-                platform.work(lifecycle.remove_some, platform)
+                platform.work(platform.removal.remove_some)
                 states.append(seen(platform, source.node("a")))
         copy = seen(platform, end[0])
         assert copy.keys() <= states[0].keys()
@@ -682,6 +685,6 @@ def test_a_clone_is_what_its_source_was(before, between, few):
                     one.above != first.above for one in history
                 )
         for target in led_to(platform, end[0]):
-            is_inside = access.is_within(platform, target, end[0].id)
+            is_inside = access.is_within(platform.unit, target, end[0].id)
             assert is_inside == (target.description["name"] in copy)
         is_sound(platform)

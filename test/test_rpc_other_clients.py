@@ -209,7 +209,7 @@ def test_comments_go_with_the_resource_and_are_cloned(platform, o, cik, new_clie
 
     before = kept()
     o.drop(cik, box)
-    while platform.run(lambda p: p.resources.dropped()):
+    while platform.run(lambda p: p.unit.resources.dropped()):
         pass
     assert kept() == before - 4
 

@@ -127,7 +127,7 @@ def test_a_wide_client(wide):
             assert o.drop(cik, top) == (True, "ok")
         assert o.read(cik, listed[-1], {}) == (False, "restricted")
         assert o.info(cik, {"alias": ""}, {"usage": True})[1]["usage"]["dataport"] == 0
-        settles(lambda: platform.run(lambda p: p.resources.dropped()) is None)
+        settles(lambda: platform.run(lambda p: p.unit.resources.dropped()) is None)
     assert bystander.served > 20
     assert bystander.slowest < cloning / 2  # on a machine of any speed
     left = platform.run(lambda p: p.database.run(COUNT).fetchone()[0])
@@ -157,7 +157,7 @@ def test_what_was_dropped_is_removed_after_a_restart(tmp_path):
         o.recordbatch(device.cik, rid, [[n, n] for n in range(1, 50_000)])
         o.drop(device.cik, box)
     with LocalPlatform(file) as platform:
-        settles(lambda: platform.run(lambda p: p.resources.dropped()) is None)
+        settles(lambda: platform.run(lambda p: p.unit.resources.dropped()) is None)
         assert platform.run(lambda p: p.database.run(COUNT).fetchone()[0]) == 2
 
 

@@ -136,7 +136,7 @@ def test_default_timeout(platform, o, cik, port):
     for options in ({}, {"timeout": None}, {"timeout": 10**9}):
         waiting = Waiting(platform, cik, port, options)
         found += platform.run(
-            lambda p: [w.timeout for some in p.waits._waiters.values() for w in some]
+            lambda p: [w.wait.timeout for some in p.waits._waiters.values() for w in some]
         )
         o.write(cik, port, 1)
         waiting.answer()

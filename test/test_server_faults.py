@@ -12,19 +12,19 @@ from servers import settles
 from pyonep import OnepV1, Provision
 from pyonep.exceptions import OnePlatformException
 from pyonep.server import LocalPlatform
-from pyonep.server.core import flow, lifecycle, rules
+from pyonep.server.core import flow, lifecycle
 from pyonep.server.core.procedures import table
 
 
 @pytest.fixture
 def faulty(monkeypatch):
-    """A procedure ``explode`` that stores a point, waits for it, and meets a fault."""
+    """A procedure ``explode`` that stores a point and a tag, and meets a fault."""
 
     def explode(call, resource):
         node = call.own(resource)
-        flow.feed(call.platform, node, flow.prepared(call.platform, node, 13), call.platform.now())
-        call.platform.waits.open(node.id, 300.0)
-        call.platform.resources.add_tag(node.id, "exploded")
+        unit = call.unit
+        flow.feed(unit, node, flow.prepared(unit, node, 13), unit.now())
+        unit.resources.add_tag(node.id, "exploded")
         raise ZeroDivisionError("as told")
 
     monkeypatch.setitem(table._TABLE, "explode", table._Entry(explode, 1, 1))
@@ -159,14 +159,14 @@ def test_a_rule_whose_timer_meets_a_fault_is_given_up(timed, timed_o, clock, mon
         timed_o.create(cik, "datarule", {"format": "integer", "rule": rule})[1] for _ in range(2)
     ]
     broken = timed_o.info(cik, ports[0], {})[0] and ports[0]
-    ring = rules.ring
+    ring = flow.ring
 
-    def fault(platform, node):
-        yield from ring(platform, node)
+    def fault(unit, node):
+        yield from ring(unit, node)
         if node.rid == broken:
             raise ZeroDivisionError
 
-    monkeypatch.setattr(rules, "ring", fault)
+    monkeypatch.setattr(flow, "ring", fault)
     clock.now += 11
     assert timed_o.read(cik, ports[1])[1][0][1] == 1
     assert timed_o.read(cik, ports[0]) == (True, [])

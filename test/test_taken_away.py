@@ -13,6 +13,7 @@ from access_table import World, provisioning_headers, scope_of
 from pyonep.server.core import fleet, lifecycle, procedures, turns
 from pyonep.server.core.errors import Refused
 from pyonep.server.fronts.app import App
+from pyonep.server.platform import Batch
 
 POINTS = 2100
 
@@ -28,7 +29,7 @@ def inner(core, monkeypatch):
 def world(inner):
     world = World(inner)
     for name in ("port", "deep", "shared", "public"):
-        inner.series.put_many(world.ids[name], [(200 + n, "1") for n in range(POINTS)])
+        inner.unit.series.put_many(world.ids[name], [(200 + n, "1") for n in range(POINTS)])
     inner.commit()
     return world
 
@@ -51,8 +52,8 @@ def ends(inner, world, procedure, arguments, happens):
 
     async def run():
         call = inner.call(caller, procedure, arguments)
-        work = inner.finished(*call)
-        return await during(work, lambda: True, lambda: inner.work(happens))
+        work = Batch(inner).finished(*call)
+        return await during(work, lambda: True, lambda: inner.work(lambda _: happens()))
 
     try:
         asyncio.run(run())
@@ -90,21 +91,21 @@ WRITING = {
 
 
 def drop(name):
-    return lambda inner, world: lifecycle.drop(inner, world.node(name))
+    return lambda inner, world: lifecycle.drop(inner.unit, world.node(name))
 
 
 def move_away(name):
     return lambda inner, world: lifecycle.move(
-        inner, world.node(name), world.node("stranger"), False
+        inner.unit, world.node(name), world.node("stranger"), False
     )
 
 
 def unshare(inner, world):
-    inner.rights.remove_share(world.codes["shared"])
+    inner.unit.rights.remove_share(world.codes["shared"])
 
 
 def hide(inner, world):
-    lifecycle.update(inner, world.node("public"), {"public": False})
+    lifecycle.update(inner.unit, world.node("public"), {"public": False})
 
 
 TAKEN = {
@@ -146,11 +147,11 @@ def test_all_of_a_group_has_to_stay(inner, world):
 
 
 def lock(inner, world):
-    lifecycle.update(inner, world.node("device"), {"locked": True})
+    lifecycle.update(inner.unit, world.node("device"), {"locked": True})
 
 
 def lose_the_key(inner, world):
-    inner.resources.set_key(world.node("device"), world.key("device"), "expired", None)
+    inner.unit.resources.set_key(world.node("device"), world.key("device"), "expired", None)
 
 
 @pytest.mark.parametrize("happens", [drop("deep"), move_away("deep"), lock, lose_the_key])
@@ -159,21 +160,22 @@ def test_a_group_is_written_as_a_whole_or_not_at_all(inner, world, monkeypatch, 
     """Whatever is taken away, at whichever step."""
     monkeypatch.setattr(procedures.series, "_AT_ONCE", 2)
     device = world.node("device")
-    ports = [lifecycle.create(inner, device, "dataport", {"format": "integer"}) for _ in range(8)]
+    given = {"format": "integer"}
+    ports = [lifecycle.create(inner.unit, device, "dataport", given) for _ in range(8)]
     entries = [[node.rid, 1] for node in ports]
     entries.insert(4, [world.rids["deep"], 1])
     caller = inner.authenticate({"cik": world.key("device")})
     writing, check = inner.call(caller, "writegroup", [entries])
     end = status = None
     try:
-        while (end := inner.work(turns.step, writing)) is None:
+        while (end := inner.step(writing)) is None:
             if not steps:
-                inner.work(happens, inner, world)
+                inner.work(lambda _: happens(inner, world))
             steps -= 1
             check()
     except Refused as refused:
         status = refused.status
-    has_value = {inner.series.count(node.id) for node in ports}
+    has_value = {inner.unit.series.count(node.id) for node in ports}
     assert has_value == ({1} if end else {0})
     assert end or status in ("restricted", "locked")
 
@@ -183,7 +185,7 @@ def test_a_value_that_is_stored_is_told_while_it_is_passed_on(inner, world, happ
     device, port = world.node("device"), world.node("port")
     given = {"format": "integer", "subscribe": port.rid}
     for _ in range(300):
-        lifecycle.create(inner, device, "dataport", given)
+        lifecycle.create(inner.unit, device, "dataport", given)
     call = ("write", [port.rid, 1])
     assert ends(inner, world, *call, lambda: happens(inner, world)) == "ok"
 
@@ -196,7 +198,7 @@ def drop_now(inner, world, name):
 def test_what_is_told_about_a_resource(inner, world, how):
     for _ in range(250):
         given = {"format": "integer", "subscribe": world.rids["deep"]}
-        lifecycle.create(inner, world.node("device"), "dataport", given)
+        lifecycle.create(inner.unit, world.node("device"), "dataport", given)
     arguments = [world.rids["deep"], {"subscribers": True}]
     got = ends(inner, world, "info", arguments, lambda: TAKEN[how][1](inner, world))
     assert got == "restricted"
@@ -205,7 +207,7 @@ def test_what_is_told_about_a_resource(inner, world, how):
 @pytest.mark.parametrize("name", ["inner", "device"])
 def test_a_client_that_is_looked_at(inner, world, name):
     for _ in range(600):
-        lifecycle.create(inner, world.node("inner"), "dataport", {"format": "integer"})
+        lifecycle.create(inner.unit, world.node("inner"), "dataport", {"format": "integer"})
     call = ["listing", [world.rids["inner"], ["dataport"], {"owned": True}]]
     got = ends(inner, world, *call, drop_now(inner, world, name))
     assert got == "restricted"
@@ -215,12 +217,12 @@ def test_a_client_that_is_looked_at(inner, world, name):
 def test_what_is_cloned(inner, world, gone):
     """By RID it is a ground of the call; by share code it has to be there at the end."""
     for _ in range(60):
-        lifecycle.create(inner, world.node(gone), "dataport", {"format": "integer"})
+        lifecycle.create(inner.unit, world.node(gone), "dataport", {"format": "integer"})
     given = {"rid": world.rids["inner"]} if gone == "inner" else {"code": world.codes["box"]}
-    before = inner.resources.tallies(world.ids["device"])["client"]
+    before = inner.unit.resources.tallies(world.ids["device"])["client"]
     got = ends(inner, world, "create", ["clone", given], drop_now(inner, world, gone))
     assert got == ("restricted" if gone == "inner" else "invalid")
-    after = inner.resources.tallies(world.ids["device"])["client"]
+    after = inner.unit.resources.tallies(world.ids["device"])["client"]
     assert after[0] == before[0] - (gone == "inner")
 
 
@@ -241,7 +243,7 @@ def request(inner, method, path, headers, body, is_under_way, happens):
 
     async def run():
         work = App(inner)(scope_of(method, path, headers), receive, send)
-        await during(work, is_under_way, lambda: inner.work(happens))
+        await during(work, is_under_way, lambda: inner.work(lambda _: happens()))
 
     asyncio.run(run())
     return sent[0]["status"]
@@ -267,7 +269,7 @@ def test_points_that_are_recorded_over_http(inner, world, road, how):
         path,
         headers,
         body.encode(),
-        lambda: inner.series.count(port, 20_000) > 0,
+        lambda: inner.unit.series.count(port, 20_000) > 0,
         lambda: happens(inner, world),
     )
     assert status == 404
@@ -277,8 +279,8 @@ def test_values_that_are_written_over_http(inner, world):
     """What is dropped when some have been written is dropped after all have."""
     ids, device = [], world.node("device")
     for number in range(600):
-        node = lifecycle.create(inner, device, "dataport", {"format": "integer"})
-        inner.resources.map(device.id, f"a{number}", node.id)
+        node = lifecycle.create(inner.unit, device, "dataport", {"format": "integer"})
+        inner.unit.resources.map(device.id, f"a{number}", node.id)
         ids.append(node.id)
     status = request(
         inner,
@@ -286,64 +288,64 @@ def test_values_that_are_written_over_http(inner, world):
         "/onep:v1/stack/alias",
         [("X-Exosite-CIK", world.key("device"))],
         "&".join(f"a{number}=1" for number in range(600)).encode(),
-        lambda: inner.series.count(ids[0]) > 0,
-        lambda: lifecycle.drop(inner, inner.resources.by_id(ids[-1])),
+        lambda: inner.unit.series.count(ids[0]) > 0,
+        lambda: lifecycle.drop(inner.unit, inner.unit.resources.by_id(ids[-1])),
     )
     assert status == 204
-    assert [inner.series.count(number) for number in ids] == [1] * 599 + [0]
-    assert inner.series.count(ids[-1]) == 0
+    assert [inner.unit.series.count(number) for number in ids] == [1] * 599 + [0]
+    assert inner.unit.series.count(ids[-1]) == 0
 
 
 def test_a_model_that_is_removed_while_serial_numbers_are_added(inner, world):
-    vendor = inner.fleet.vendor(world.names["vendor"])
-    model = inner.fleet.model(vendor.id, "m")
+    vendor = inner.unit.fleet.vendor(world.names["vendor"])
+    model = inner.unit.fleet.model(vendor.id, "m")
     status = request(
         inner,
         "POST",
         "/provision/manage/model/m/",
         [*provisioning_headers(world, "vendor", "key", False), ("Content-Type", "text/csv")],
         "".join(f"new{number},x\r\n" for number in range(POINTS)).encode(),
-        lambda: inner.fleet.serial(model.id, "new0") is not None,
-        lambda: fleet.remove_model(inner, model),
+        lambda: inner.unit.fleet.serial(model.id, "new0") is not None,
+        lambda: fleet.remove_model(inner.unit, model),
     )
     assert status == 404
-    while fleet.remove_some(inner):
+    while fleet.remove_some(inner.unit):
         pass
-    assert not inner.fleet.serials(model.id, [f"new{number}" for number in range(POINTS)][:500])
+    assert not inner.unit.fleet.serials(model.id, [f"new{number}" for number in range(500)])
 
 
 def test_a_share_that_ends_while_a_template_is_cloned(inner, world):
     for _ in range(120):
-        lifecycle.create(inner, world.node("cousin"), "dataport", {"format": "integer"})
-    vendor, guest = (inner.fleet.vendor(world.names[name]) for name in ("vendor", "guest"))
-    model = inner.fleet.model(vendor.id, "m")
+        lifecycle.create(inner.unit, world.node("cousin"), "dataport", {"format": "integer"})
+    vendor, guest = (inner.unit.fleet.vendor(world.names[name]) for name in ("vendor", "guest"))
+    model = inner.unit.fleet.model(vendor.id, "m")
     status = request(
         inner,
         "POST",
         "/provision/manage/model/m/free",
         provisioning_headers(world, "guest", "key", True),
         b"enable=true&owner=" + world.rids["guests"].encode(),
-        lambda: bool(inner.enabling),
-        lambda: inner.fleet.unshare_model(model.id, guest.id),
+        lambda: bool(inner.unit.enabling),
+        lambda: inner.unit.fleet.unshare_model(model.id, guest.id),
     )
     assert status == 403
-    assert inner.fleet.serial(model.id, "free").client is None
+    assert inner.unit.fleet.serial(model.id, "free").client is None
 
 
 def test_a_group_that_is_removed_while_members_are_added(inner, world):
-    vendor = inner.fleet.vendor(world.names["vendor"])
-    model = inner.fleet.model(vendor.id, "m")
-    number = inner.fleet.group(model.id, "g")[0]
+    vendor = inner.unit.fleet.vendor(world.names["vendor"])
+    model = inner.unit.fleet.model(vendor.id, "m")
+    number = inner.unit.fleet.group(model.id, "g")[0]
     status = request(
         inner,
         "POST",
         "/provision/manage/group/m/g/",
         [*provisioning_headers(world, "vendor", "key", False), ("Content-Type", "text/csv")],
         "".join(f"sn,new{number}\r\n" for number in range(500)).encode(),
-        lambda: inner.fleet.count_members(number, 0, 0) > 0,
-        lambda: inner.fleet.remove_group(number),
+        lambda: inner.unit.fleet.count_members(number, 0, 0) > 0,
+        lambda: inner.unit.fleet.remove_group(number),
     )
     assert status == 404
-    while fleet.remove_some(inner):
+    while fleet.remove_some(inner.unit):
         pass
-    assert inner.fleet.count_members(number, 0, 0) == 0
+    assert inner.unit.fleet.count_members(number, 0, 0) == 0

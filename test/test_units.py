@@ -17,7 +17,7 @@ class Fault(Exception):
 
 def series(platform, number):
     """Everything that can be asked about a series, through its caches and behind them."""
-    store = platform.series
+    store = platform.unit.series
     points = dict(store.page(number, -(2**60), 2**60, 1000, True, 10**6)[0])
     newest = store.newest(number)
     assert store.count(number) == len(points)
@@ -45,7 +45,7 @@ STEPS = st.one_of(
 def take(platform, model, step):
     """One step, on the store and on a dict of dicts."""
     kind, number, *rest = step
-    store, points = platform.series, model[number]
+    store, points = platform.unit.series, model[number]
     if kind == "put":
         store.put(number, *rest)
         points[rest[0]] = rest[1]
@@ -65,7 +65,7 @@ def take(platform, model, step):
     elif kind == "count":
         assert store.count(number, 2, 5) == len([t for t in points if 2 <= t <= 5])
     elif kind == "tag":
-        platform.resources.add_tag(number, rest[0])
+        platform.unit.resources.add_tag(number, rest[0])
         model["tags"].add((number, rest[0]))
     else:
         with contextlib.suppress(Fault), platform.database.atomic():
@@ -88,7 +88,7 @@ def undone_or_kept(platform, units):
     model = {number: {} for number in (1, 2, 3)}
     model["tags"] = set()
 
-    def work(steps, end):
+    def work(_, steps, end):
         for step in steps:
             take(platform, model, step)
         if end == "fault":
@@ -104,7 +104,7 @@ def undone_or_kept(platform, units):
             assert platform.commit() is None
     for number in (1, 2, 3):
         assert series(platform, number) == model[number]
-        tags = {(number, tag) for tag in platform.resources.tags(number)}
+        tags = {(number, tag) for tag in platform.unit.resources.tags(number)}
         assert tags == {tag for tag in model["tags"] if tag[0] == number}
     platform.commit()
     platform.database.rollback()  # forgets what is cached
@@ -114,43 +114,43 @@ def undone_or_kept(platform, units):
 
 def test_a_unit_that_only_reads_or_writes_points_costs_no_savepoint(core):
     ran = []
-    core.work(core.series.put, 1, 5, "a")
+    core.work(lambda unit: unit.series.put(1, 5, "a"))
     core.database._driver.set_trace_callback(ran.append)
-    core.work(core.series.put, 1, 6, "a")
-    core.work(core.series.newest, 1)
-    core.work(core.series.page, 1, 0, 9, 10, True, 100)  # needs what is held back
+    core.work(lambda unit: unit.series.put(1, 6, "a"))
+    core.work(lambda unit: unit.series.newest(1))
+    core.work(lambda unit: unit.series.page(1, 0, 9, 10, True, 100))  # needs what is held back
     core.database._driver.set_trace_callback(None)
     assert not [sql for sql in ran if "SAVEPOINT" in sql]
 
 
 def test_work_within_work_shares_its_fate(core):
     def outer():
-        core.work(core.series.put, 1, 5, "a")
+        core.work(lambda unit: unit.series.put(1, 5, "a"))
         raise Fault
 
     with pytest.raises(Fault):
-        core.work(outer)
-    assert core.series.newest(1) is None
+        core.work(lambda _: outer())
+    assert core.unit.series.newest(1) is None
 
 
 def test_what_is_done_afterwards_is_done_in_any_case(core):
     def work(fault):
-        core.series.put(1, 5, "undone")
-        core.afterwards(lambda: core.series.put(1, 6, "kept"))
+        core.unit.series.put(1, 5, "undone")
+        core.unit.afterwards(lambda _: core.unit.series.put(1, 6, "kept"))
         if fault:
             raise Fault
 
     with pytest.raises(Fault):
-        core.work(work, True)
+        core.work(lambda _: work(True))
     assert series(core, 1) == {6: "kept"}
 
 
 def test_a_fault_afterwards_is_logged(core, caplog):
-    def fault():
-        core.series.put(1, 7, "undone")
+    def fault(_):
+        core.unit.series.put(1, 7, "undone")
         raise Fault
 
-    core.work(core.afterwards, fault)
+    core.work(lambda unit: unit.afterwards(fault))
     assert series(core, 1) == {}
     assert "fault while clearing up" in caplog.text
 
@@ -159,9 +159,13 @@ def test_a_fault_afterwards_is_logged(core, caplog):
 @given(st.lists(st.lists(st.tuples(st.integers(1, 250), VALUES), min_size=90, max_size=220)))
 def test_of_many_points_that_are_held_back_the_last_of_a_second_stays(batches):
     points = {}
+
+    def put(unit, entries):
+        unit.series.put_many(1, entries)
+
     with in_memory() as platform:
         for entries in batches:
-            platform.work(platform.series.put_many, 1, entries)
+            platform.work(put, entries)
             points.update(entries)
         assert platform.commit() is None
         assert series(platform, 1) == points

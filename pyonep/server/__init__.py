@@ -6,12 +6,12 @@ import sys
 
 try:
     from .core.dataports import Dataport
+    from .core.devices import Device
     from .core.errors import Problem
     from .core.fleet import VendorAccount
     from .core.settings import Settings
     from .local import LocalPlatform
-    from .platform import Device
-    from .store import StoreError
+    from .platform import StoreError
 except ModuleNotFoundError as _missing:
     _EXTRA = ("httptools", "platformdirs", "sqlalchemy", "starlette", "uvicorn")
     if str(_missing.name).partition(".")[0] not in _EXTRA:

@@ -25,16 +25,16 @@ from ..endpoint import ENDPOINT_VARIABLE
 from ..exceptions import OneException, in_words
 from ..onephttp import OneP_Request
 from . import folder
-from .core import dataports, fleet
+from .core import dataports, devices, fleet
+from .core.devices import Device
 from .core.errors import Problem
 from .core.fleet import VendorAccount
 from .core.settings import Settings
 from .fronts import admin, calllog
 from .fronts.http import DETAIL
 from .local import LocalPlatform
-from .platform import Device, Platform
+from .platform import Platform, StoreError, StoreInUse
 from .runner import Server, endpoint, listen
-from .store import Store, StoreError, StoreInUse
 from .summary import Summary
 
 PROG = "python -m pyonep.server"
@@ -240,9 +240,8 @@ def _serve(options: argparse.Namespace) -> None:
     with listener:
         settings = Settings(allowed_hosts=options.allow_host).called(options.host)
         path = None if options.memory else folder.database(options.data)
-        store = Store(path, settings.synchronous)
+        platform = Platform.open(path, settings)
         try:
-            platform = Platform(store, settings)
             url = endpoint(options.host, listener.getsockname()[1])
             where = folder.Running(url, platform.admin_key)
             with nullcontext() if path is None else folder.announced(options.data, where):
@@ -251,15 +250,15 @@ def _serve(options: argparse.Namespace) -> None:
                 _log(calls=not options.quiet)
                 asyncio.run(server.serve(sockets=[listener]))
         finally:
-            store.close()
+            platform.close()
 
 
 def _greet(url: str, path: str | None, platform: Platform) -> None:
     print(f"One Platform on {url}")
     print(f"data in {path or 'memory'}")
     if platform.is_new:
-        device = platform.add_device("first device")
-        vendor = fleet.add_account(platform, FIRST_VENDOR)
+        device = platform.work(devices.add, "first device")
+        vendor = platform.work(fleet.add_account, FIRST_VENDOR)
         platform.commit()
         print("first device:")
         _show(device._asdict())

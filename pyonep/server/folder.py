@@ -12,7 +12,7 @@ from typing import NamedTuple
 import platformdirs
 
 from .. import secretfile
-from .store import StoreError
+from .platform import StoreError
 
 DATABASE = "one_platform.sqlite"
 RUNNING = "running.json"

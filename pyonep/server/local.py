@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, Callable, TypeVar
 
-from .core import fleet
+from .core import devices, fleet
 from .core.dataports import Dataport
+from .core.devices import Device
 from .core.fleet import VendorAccount
 from .core.settings import Settings
-from .platform import Clock, Device, Platform
+from .platform import Clock, Platform, StoreError
 from .runner import Server, endpoint, listen
-from .store import Store, StoreError
 
 T = TypeVar("T")
 
@@ -76,9 +77,8 @@ class LocalPlatform:
             return self
         with ExitStack() as undo:
             listener = undo.enter_context(listen(self.host, self.port))
-            store = Store(self.path, self._settings.synchronous)
-            undo.callback(store.close)
-            self._platform = Platform(store, self._settings.called(self.host), self._clock)
+            settings = self._settings.called(self.host)
+            self._platform = Platform.open(self.path, settings, self._clock)
             undo.pop_all()
         self.port = listener.getsockname()[1]
         self._server = Server(self._platform)
@@ -108,7 +108,7 @@ class LocalPlatform:
             ready.set()
             listener.close()
             try:
-                self._platform.store.close()
+                self._platform.close()
             except StoreError as error:  # nobody is there to catch it
                 self._platform.report(error, "closing the file")
 
@@ -146,7 +146,7 @@ class LocalPlatform:
         Raises:
             Problem: The key has not the form of one, or another client has it.
         """
-        return self.run(lambda platform: platform.add_device(name, cik))
+        return self._add(devices.add, name, cik)
 
     def dataport(
         self,
@@ -172,7 +172,7 @@ class LocalPlatform:
             Problem: There is no such device, something has not the form of what it is, or
                 alias or RID is taken.
         """
-        return self.run(lambda platform: platform.add_dataport(cik, alias, format, name, rid))
+        return self._add(devices.add_dataport, cik, alias, format, name, rid)
 
     def vendor(
         self, name: str = "acme", cik: str | None = None, token: str | None = None
@@ -190,16 +190,26 @@ class LocalPlatform:
         Raises:
             Problem: Name, key or token has not the form of one, or is taken.
         """
-        return self.run(lambda platform: fleet.add_account(platform, name, cik, token))
+        return self._add(fleet.add_account, name, cik, token)
 
     def run(self, work: Callable[[Platform], T]) -> T:
         """Run a function on the platform, in its thread, and make the effect durable."""
-        assert self._loop is not None and self._platform is not None, "not started"
-        platform = self._platform
+        platform = self._running()
 
         async def do() -> T:
-            result = platform.work(work, platform)
+            result = work(platform)
             await platform.committed()
             return result
 
-        return asyncio.run_coroutine_threadsafe(do(), self._loop).result()
+        return self._in_loop(do())
+
+    def _add(self, work: Callable[..., T], *arguments: Any) -> T:
+        return self._in_loop(self._running().run(work, *arguments))
+
+    def _running(self) -> Platform:
+        assert self._platform is not None, "not started"
+        return self._platform
+
+    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self._loop is not None, "not started"
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

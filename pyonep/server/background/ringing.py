@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
-from ..core import access, rules
-from ..core.turns import TURN, Share, Steps, step
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from ..core import access, flow
+from ..core.events import TimerChanged
+from ..core.turns import TURN, Share, Steps
+from ..core.unit import Unit
+from .door import Door
+from .events import Note
 
 _SHORTEST, _LONGEST = 0.001, 3600.0  # seconds until the alarm
 _PAUSE_AFTER_FAULT = 1.0
@@ -25,8 +27,9 @@ _PAUSE_AFTER_FAULT = 1.0
 class Ringing:
     """The timers of a platform, and the ring that is under way."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._unit = door.unit
         self._steps: Optional[Steps[None]] = None  # of the ring that is under way
         self._number = 0  # of its rule
         self._next_due: Optional[float] = None
@@ -35,9 +38,11 @@ class Ringing:
         self._share = Share()
         self._stopped = False
 
-    def changed(self) -> None:
-        """The next timer may be another one."""
-        self._is_stale = True
+    def hear(self, notes: Sequence[Note]) -> None:
+        """Set the alarm anew when timers were changed."""
+        if any(type(note.event) is TimerChanged for note in notes):
+            self._is_stale = True
+        self.look()
 
     def look(self) -> None:
         """Set the alarm anew, when timers were changed."""
@@ -57,18 +62,18 @@ class Ringing:
             self._set_alarm()
 
     def _ring_all(self) -> None:
-        now = self._platform.clock()
+        now = self._unit.clock()
         while self._ring_step(now):
             pass
 
     def _is_due(self) -> bool:
         if self._is_stale:
-            self._next_due = self._platform.timers.next_due()
-        return self._next_due is not None and self._next_due <= self._platform.clock()
+            self._next_due = self._unit.timers.next_due()
+        return self._next_due is not None and self._next_due <= self._unit.clock()
 
     def _ring_for_a_turn(self) -> None:
         # The time that this thread has worked: on a busy machine, others take some of a turn.
-        began, now = time.thread_time(), self._platform.clock()
+        began, now = time.thread_time(), self._unit.clock()
         took = 0.0
         while took < TURN and self._ring_step(now):
             took = time.thread_time() - began
@@ -76,36 +81,26 @@ class Ringing:
 
     def _ring_step(self, now: float) -> bool:
         """Carry out one step of a ring; whether there was any."""
-        platform = self._platform
+        door = self._door
         if self._steps is None:
-            found = platform.timers.first_due(now)
+            found = self._unit.timers.first_due(now)
             if found is None:
-                self._next_due = platform.timers.next_due()
+                self._next_due = self._unit.timers.next_due()
                 return False
             self._number = found[0]
-            self._steps = self._ring_one(self._number)
+            self._steps = _ring_one(self._unit, self._number)
         try:
-            if platform.work(step, self._steps) is not None:
+            if door.step(self._steps) is not None:
                 self._steps = None
         except Exception as error:
             self._steps = None
-            platform.report(error, "a timer ran out; it is given up")
-            with platform.reported("giving a timer up"):
-                platform.work(platform.timers.remove, self._number)
+            door.report(error, "a timer ran out; it is given up")
+            with door.reported("giving a timer up"):
+                door.work(_give_up, self._number)
                 return True
             self._share.note(_PAUSE_AFTER_FAULT)
             return False
         return True
-
-    def _ring_one(self, number: int) -> Steps[None]:
-        platform = self._platform
-        node = platform.resources.by_id(number)
-        if node is not None and access.in_tree(platform, node):
-            yield from rules.ring(platform, node)
-        elif node is not None and access.is_unfinished(platform, node):
-            rules.start(platform, node)  # nobody would hear it
-        else:
-            platform.timers.remove(number)
 
     def forget(self) -> None:
         """All since the last commit was rolled back, the ring that is under way among it."""
@@ -116,12 +111,11 @@ class Ringing:
 
     def _set_alarm(self) -> None:
         self._is_stale = False
-        platform = self._platform
-        self._next_due = platform.timers.next_due()
+        self._next_due = self._unit.timers.next_due()
         self._cancel()
         if self._stopped or (self._steps is None and self._next_due is None):
             return
-        delay = 0.0 if self._steps is not None else (self._next_due or 0.0) - platform.clock()
+        delay = 0.0 if self._steps is not None else (self._next_due or 0.0) - self._unit.clock()
         delay = min(max(delay, self._share.rest, _SHORTEST), _LONGEST)
         with suppress(RuntimeError):  # no event loop yet: `start` comes later
             self._alarm = asyncio.get_running_loop().call_later(delay, self._on_alarm)
@@ -129,7 +123,7 @@ class Ringing:
     def _on_alarm(self) -> None:
         self._is_stale = True
         self.ring()
-        self._platform.commit_unless_asked()
+        self._door.commit_unless_asked()
         self.look()
 
     def _cancel(self) -> None:
@@ -148,8 +142,22 @@ class Ringing:
         """Ring no more; what is under way comes to its end."""
         self._stopped = True
         self._cancel()
-        while self._steps is not None and self._ring_step(self._platform.clock()):
+        while self._steps is not None and self._ring_step(self._unit.clock()):
             pass
+
+
+def _ring_one(unit: Unit, number: int) -> Steps[None]:
+    node = unit.resources.by_id(number)
+    if node is not None and access.in_tree(unit, node):
+        yield from flow.ring(unit, node)
+    elif node is not None and access.is_unfinished(unit, node):
+        flow.start_rule(unit, node)  # nobody would hear it
+    else:
+        unit.timers.remove(number)
+
+
+def _give_up(unit: Unit, number: int) -> None:
+    unit.timers.remove(number)
 
 
 def _is_in_loop() -> bool:

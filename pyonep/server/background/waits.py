@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable
-from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
+from collections.abc import Awaitable, Sequence
+from typing import Any, Callable, TypeVar
 
-from ..core.errors import Refused
+from ..core import access
+from ..core.errors import HungUp, Refused
+from ..core.events import Dropped, Written
+from ..core.results import Wait
 from ..core.turns import Pace, Steps
-
-DEFAULT_TIMEOUT = 30_000  # milliseconds
-LONGEST_TIMEOUT = 300_000
-
+from ..core.unit import Unit
+from .events import Note
 
 Hangup = Callable[[], Awaitable[None]]
 T = TypeVar("T")
@@ -22,14 +23,6 @@ T = TypeVar("T")
 # Waits that one step looks at, and as how many of these one counts that ends: who waited
 # goes on at once.
 _LOOKED_AT, _ENDED = 200, 10
-
-
-def _never() -> None:
-    """The access of one who waits does not end."""
-
-
-class HungUp(Exception):
-    """The client that waited is gone."""
 
 
 async def while_connected(hangup: Hangup | None, waiting: Awaitable[T]) -> T:
@@ -58,57 +51,29 @@ async def while_connected(hangup: Hangup | None, waiting: Awaitable[T]) -> T:
         await asyncio.gather(*both, return_exceptions=True)
 
 
-class Arrival(NamedTuple):
-    """A point that was stored, and its place among all that were."""
-
-    resource: int
-    time: int
-    value: Any
-    number: int
-    moment: float  # by the clock of the loop
-
-
-class Loss(NamedTuple):
-    """A resource that was dropped."""
-
-    resource: int
-
-
 class Waiter:
     """One caller that waits; `result` is awaited by the front that answers it."""
 
-    def __init__(
-        self,
-        resource: int,
-        timeout: float,
-        since: Optional[float],
-        after: int,
-        ended: Callable[[], Optional[Refused]],
-    ) -> None:
-        self.resource = resource
-        self.timeout = timeout  # seconds
+    def __init__(self, wait: Wait, after: int) -> None:
+        self.wait = wait
+        self.after = after  # number of the last event before it
         self.deadline: float = math.inf  # by the clock of the loop, once the time runs
-        self.since = since
-        self.after = after
-        self.ended = ended
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
     def begin(self) -> None:
         """From now on its time runs, if it did not before."""
         if self.deadline == math.inf:
-            self.deadline = asyncio.get_running_loop().time() + self.timeout
+            self.deadline = asyncio.get_running_loop().time() + self.wait.timeout
 
-    def wants(self, arrival: Arrival) -> bool:
+    def wants(self, written: Written, note: Note) -> bool:
         """Whether this is what the caller waits for."""
-        if arrival.number <= self.after or self.future.done():
+        if note.number <= self.after or self.future.done() or note.moment > self.deadline:
             return False
-        if arrival.moment > self.deadline:
-            return False
-        return self.since is None or arrival.time >= self.since
+        return self.wait.since is None or written.time >= self.wait.since
 
     def end(self) -> bool:
         """End it when the caller may not have the point any more; whether it did."""
-        refused = self.ended()
+        refused = self.wait.ended()
         if refused is not None:
             self.fail(refused)
         return refused is not None
@@ -122,60 +87,40 @@ class Waiter:
 class Waits:
     """All open waits, by resource. A wait costs a future and a timer, no thread.
 
-    What happens to a resource is noted, and told to those who wait when it is durable;
-    what a unit noted and opened is taken back when it is undone.
+    They listen to what happens, and tell those who wait when it is durable.
+
+    Args:
+        unit: What is there, and who may have it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
         self._waiters: dict[int, set[Waiter]] = {}
-        self._noted: list[Union[Arrival, Loss]] = []
-        self._told: deque[Union[Arrival, Loss]] = deque()  # what is durable
+        self._told: deque[Note] = deque()  # what is durable
         self._is_telling = False
-        self._opened: list[Waiter] = []  # by the unit that was begun last
-        self._number = 0
+        self._narrowings = unit.narrowings  # those after which all were looked at
 
     def __len__(self) -> int:
         return sum(map(len, self._waiters.values()))
 
-    def arrived(self, resource: int, time: int, value: Any) -> None:
-        """Note a point."""
-        if resource in self._waiters:
-            self._number += 1
-            moment = asyncio.get_running_loop().time()
-            self._noted.append(Arrival(resource, time, value, self._number, moment))
-
-    def dropped(self, resource: int) -> None:
-        """Note that a resource is gone."""
-        if resource in self._waiters:
-            self._noted.append(Loss(resource))
-
-    def open(
-        self,
-        resource: int,
-        timeout: float,
-        since: float | None = None,
-        ended: Callable[[], Optional[Refused]] = _never,
-    ) -> Waiter:
+    def open(self, wait: Wait, after: int) -> Waiter:
         """Begin to wait for what arrives from now on.
 
         Args:
-            resource: Number of the series.
-            timeout: Seconds.
-            since: Only a point that is not older counts.
-            ended: Why the caller may not have the point any more; None while it may.
+            wait: For what.
+            after: Number of the last event before it.
         """
-        waiter = Waiter(resource, timeout, since, self._number, ended)
-        self._waiters.setdefault(resource, set()).add(waiter)
-        self._opened.append(waiter)
+        waiter = Waiter(wait, after)
+        self._waiters.setdefault(wait.resource, set()).add(waiter)
         return waiter
 
     def close(self, waiter: Waiter) -> None:
         """End a wait."""
-        waiters = self._waiters.get(waiter.resource)
+        waiters = self._waiters.get(waiter.wait.resource)
         if waiters is not None:
             waiters.discard(waiter)
             if not waiters:
-                del self._waiters[waiter.resource]
+                del self._waiters[waiter.wait.resource]
 
     async def result(self, waiter: Waiter) -> list[Any]:
         """Wait for the point: ``[time, value]``.
@@ -192,26 +137,23 @@ class Waits:
         finally:
             self.close(waiter)
 
-    # --- units ---
+    # --- what happens ---
 
-    def begin_unit(self) -> int:
-        """Begin a unit; returns what `undo` needs to take it back."""
-        self._opened.clear()
-        return len(self._noted)
+    def hear(self, notes: Sequence[Note]) -> None:
+        """Tell those who wait what is durable."""
+        if not self._waiters:
+            return
+        self._told += [note for note in notes if self._concerns(note.event)]
+        if self._told or self._narrowings != self._unit.narrowings:
+            _go_on(self._deliver())
 
-    def undo(self, noted: int) -> None:
-        """Take back what the unit noted and opened."""
-        del self._noted[noted:]
-        for waiter in self._opened:
-            self.close(waiter)
+    def _concerns(self, event: object) -> bool:
+        if type(event) is Written:
+            return event.resource in self._waiters
+        return type(event) is Dropped
 
-    def durable(self) -> None:
-        """What was noted so far is durable, and may be told."""
-        self._told += self._noted
-        self._noted.clear()
-
-    def deliver(self) -> Steps[None]:
-        """Tell those who wait what is durable, in steps.
+    def _deliver(self) -> Steps[None]:
+        """Tell those who wait, in steps.
 
         Each of them goes on as soon as others have their turn, so a step tells few. Where
         they are being told already, those who do it go on with the rest.
@@ -220,42 +162,57 @@ class Waits:
             return
         self._is_telling, pace = True, Pace(_LOOKED_AT)
         try:
-            while self._told:
-                event = self._told.popleft()
-                for waiter in list(self._waiters.get(event.resource, ())):
-                    if pace.is_full(self._tell(waiter, event)):
-                        yield
+            while self._told or self._narrowings != self._unit.narrowings:
+                if self._told:
+                    yield from self._tell_all(self._told.popleft(), pace)
+                else:
+                    yield from self._end_refused(pace)
         finally:
             self._is_telling = False
 
-    def _tell(self, waiter: Waiter, event: Union[Arrival, Loss]) -> int:
+    def _tell_all(self, note: Note, pace: Pace) -> Steps[None]:
+        if type(note.event) is not Written:
+            yield from self._end_gone(pace)
+            return
+        for waiter in list(self._waiters.get(note.event.resource, ())):
+            if pace.is_full(self._tell(waiter, note.event, note)):
+                yield
+
+    def _tell(self, waiter: Waiter, written: Written, note: Note) -> int:
         """Tell one of them, if it is meant; returns how much that is of a step."""
-        if isinstance(event, Loss):
-            waiter.fail(Refused("error", "the resource was dropped"))
-        elif not waiter.wants(event):
+        if not waiter.wants(written, note):
             return 1
-        elif not waiter.end():
-            waiter.future.set_result([event.time, event.value])
+        if not waiter.end():
+            waiter.future.set_result([written.time, written.value])
         return _ENDED
 
-    def end_refused(self) -> Steps[None]:
-        """End, in steps, the waits of those who may not have the point any more."""
+    def _end_gone(self, pace: Pace) -> Steps[None]:
+        """End the waits for what was dropped."""
+        for resource, waiters in list(self._waiters.items()):
+            node = self._unit.resources.by_id(resource)
+            is_gone = node is None or not access.in_tree(self._unit, node)
+            for waiter in list(waiters) if is_gone else ():
+                waiter.fail(Refused("error", "the resource was dropped"))
+            if pace.is_full(_ENDED * len(waiters) if is_gone else 1):
+                yield
+
+    def _end_refused(self, pace: Pace) -> Steps[None]:
+        """End the waits of those who may not have the point any more."""
+        self._narrowings = self._unit.narrowings
         waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
-        pace = Pace(_LOOKED_AT)
         for waiter in waiting:
             if pace.is_full(_ENDED if waiter.end() else 1):
                 yield
-
-    def forget(self) -> None:
-        """All since the last commit was rolled back."""
-        self.undo(0)
-
-    def resources(self) -> list[int]:
-        """What is being waited for."""
-        return list(self._waiters)
 
     def expire_all(self) -> None:
         """End all waits: the platform stops."""
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.fail(Refused("expire", "the platform stops"))
+
+
+def _go_on(steps: Steps[None]) -> None:
+    """Carry out steps, and let others run in between."""
+    for _ in steps:
+        asyncio.get_running_loop().call_soon(_go_on, steps)
+        return

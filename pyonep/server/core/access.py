@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
-from ..store import ROOT, UNFINISHED, Database, Node
+from ..store import ROOT, UNFINISHED, Node
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
 from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
 from .turns import Steps, pages
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from .unit import Unit
 
 ACTIVATED, NOT_ACTIVATED, EXPIRED = "activated", "notactivated", "expired"
 
@@ -59,50 +57,50 @@ def key_status(node: Node, now: float) -> str:
     return node.key_status or ACTIVATED
 
 
-def renew_key(platform: Platform, node: Node) -> None:
+def renew_key(unit: Unit, node: Node) -> None:
     """Give a client a new key, which has to be activated in time.
 
     Tokens made under the old key end with it: whoever had the key may have made them, and
     nobody could list them.
     """
-    platform.rights.remove_grants(node.id)
-    expires = platform.clock() + platform.settings.activation_window
-    platform.resources.set_key(node, keys.new(), NOT_ACTIVATED, expires)
+    unit.rights.remove_grants(node.id)
+    expires = unit.clock() + unit.settings.activation_window
+    unit.resources.set_key(node, keys.new(), NOT_ACTIVATED, expires)
 
 
-def by_key(platform: Platform, cik: Any) -> Node:
+def by_key(unit: Unit, cik: Any) -> Node:
     """The client with a key, which may act now.
 
     Raises:
         Unauthorized: There is none with a key that may be used.
         Forbidden: It is locked.
     """
-    return admitted(platform, platform.resources.by_cik(cik) if is_key(cik) else None)
+    return admitted(unit, unit.resources.by_cik(cik) if is_key(cik) else None)
 
 
-def admitted(platform: Platform, client: Node | None) -> Node:
+def admitted(unit: Unit, client: Node | None) -> Node:
     """A client that may act now, outside of the RPC API.
 
     Raises:
         Unauthorized: It is gone, or its key may not be used.
         Forbidden: It is locked.
     """
-    if client is None or not is_active(platform, client):
+    if client is None or not is_active(unit, client):
         raise Unauthorized
     if client.description["locked"]:
         raise Forbidden("the client is locked")
     return client
 
 
-def is_active(platform: Platform, client: Node) -> bool:
+def is_active(unit: Unit, client: Node) -> bool:
     """Whether a client is in the tree, with a key that may be used."""
     # Whatever the time is: a key that has to be activated yet, or too late, is neither.
     if client.key_status not in (ACTIVATED, None):
         return False
-    return is_within(platform, client, ROOT)  # who asks has just read it
+    return is_within(unit, client, ROOT)  # who asks has just read it
 
 
-def authenticate(platform: Platform, auth: Any) -> Caller:
+def authenticate(unit: Unit, auth: Any) -> Caller:
     """Find out who calls, from the auth object of a request.
 
     Raises:
@@ -112,66 +110,66 @@ def authenticate(platform: Platform, auth: Any) -> Caller:
     if not isinstance(auth, dict):
         raise Unauthorized
     by_token = "token" in auth and "cik" not in auth
-    caller = _by_token(platform, auth["token"]) if by_token else _by_cik(platform, auth)
-    refused = ended(platform, caller)
+    caller = _by_token(unit, auth["token"]) if by_token else _by_cik(unit, auth)
+    refused = ended(unit, caller)
     if refused is not None and refused.status != "locked":
         raise Unauthorized
     return caller
 
 
-def ended(platform: Platform, caller: Caller) -> Refused | None:
+def ended(unit: Unit, caller: Caller) -> Refused | None:
     """Why a caller may not act now; None when it may.
 
     A client may act as long as it is in the tree and not locked, and the one whose right
     it rests on is as well, above it, with a key that may be used. A token rests on the key
     of the client it acts as, too.
     """
-    resources = platform.resources
+    resources = unit.resources
     client = holder = resources.by_id(caller.client)
     if caller.holder != caller.client:
         holder = resources.by_id(caller.holder)
-    if client is None or holder is None or not is_within(platform, client, holder.id):
+    if client is None or holder is None or not is_within(unit, client, holder.id):
         return Refused("restricted", "the calling client is gone")
-    if not is_active(platform, holder):
+    if not is_active(unit, holder):
         return Refused("restricted", "the key that the call rests on is not valid any more")
     if caller.token is not None:
-        grant = platform.rights.grant(caller.token)
-        if grant is None or grant.expires <= platform.clock() or not is_active(platform, client):
+        grant = unit.rights.grant(caller.token)
+        if grant is None or grant.expires <= unit.clock() or not is_active(unit, client):
             return Refused("restricted", "the token is not valid any more")
     if client.description["locked"] or holder.description["locked"]:
         return Refused("locked", "the calling client is locked")
     return None
 
 
-def _by_cik(platform: Platform, auth: Mapping[str, Any]) -> Caller:
+def _by_cik(unit: Unit, auth: Mapping[str, Any]) -> Caller:
     cik: Any = auth.get("cik")
-    client = platform.resources.by_cik(cik) if is_key(cik) else None
+    client = unit.resources.by_cik(cik) if is_key(cik) else None
     if client is None:
         raise Unauthorized
     holder = client.id
     if "client_id" in auth and "resource_id" in auth:
         raise Unauthorized
     if "client_id" in auth:
-        client = _below(platform, client, auth["client_id"])
+        client = _below(unit, client, auth["client_id"])
         if client.type != "client":
             raise Unauthorized
     elif "resource_id" in auth:
-        resource = _below(platform, client, auth["resource_id"])
+        resource = _below(unit, client, auth["resource_id"])
         if resource.id == client.id or resource.owner is None:
             raise Unauthorized
         return Caller(resource.owner, holder)
     return Caller(client.id, holder)
 
 
-def _below(platform: Platform, client: Node, rid: Any) -> Node:
-    node = platform.resources.by_rid(rid) if is_key(rid) else None
-    if node is None or not is_within(platform, node, client.id):
+def _below(unit: Unit, client: Node, rid: Any) -> Node:
+    node = unit.resources.by_rid(rid) if is_key(rid) else None
+    if node is None or not is_within(unit, node, client.id):
         raise Unauthorized
     return node
 
 
-def _by_token(platform: Platform, token: Any) -> Caller:
-    grant = platform.rights.grant(token) if is_key(token) else None
+def _by_token(unit: Unit, token: Any) -> Caller:
+    grant = unit.rights.grant(token) if is_key(token) else None
     if grant is None:
         raise Unauthorized
     return Caller(grant.client, grant.maker, token, grant.permissions)
@@ -180,63 +178,63 @@ def _by_token(platform: Platform, token: Any) -> Caller:
 # --- the tree --------------------------------------------------------------
 
 
-def is_within(platform: Platform, node: Node, top: int) -> bool:
+def is_within(unit: Unit, node: Node, top: int) -> bool:
     """Whether a node is `top` or below it."""
     current: Node | None = node
     while current is not None:
         if current.id == top:
             return True
-        current = None if current.owner is None else platform.resources.by_id(current.owner)
+        current = None if current.owner is None else unit.resources.by_id(current.owner)
     return False
 
 
-def in_tree(platform: Platform, node: Node) -> bool:
+def in_tree(unit: Unit, node: Node) -> bool:
     """Whether a node is part of the tree now: neither dropped nor still being built.
 
     Whoever had it for a while need not read it anew.
     """
-    now = platform.resources.by_id(node.id)
-    return now is not None and is_within(platform, now, ROOT)
+    now = unit.resources.by_id(node.id)
+    return now is not None and is_within(unit, now, ROOT)
 
 
-def is_unfinished(platform: Platform, node: Node) -> bool:
+def is_unfinished(unit: Unit, node: Node) -> bool:
     """Whether a node is part of a copy that is not in the tree yet."""
     top: Node | None = node
     while top is not None and top.owner not in (None, UNFINISHED):
-        top = platform.resources.by_id(top.owner or 0)
+        top = unit.resources.by_id(top.owner or 0)
     return top is not None and top.owner == UNFINISHED
 
 
-def aliased(platform: Platform, client: Node, alias: str) -> Node | None:
+def aliased(unit: Unit, client: Node, alias: str) -> Node | None:
     """What a client has mapped to a name, as long as it is in the tree."""
     if not is_storable(alias):
         return None
-    node = platform.resources.aliased(client.id, alias)
-    if node is None or node.owner == client.id or in_tree(platform, node):
+    node = unit.resources.aliased(client.id, alias)
+    if node is None or node.owner == client.id or in_tree(unit, node):
         return node
     return None
 
 
-def aliases_of(platform: Platform, client: Node) -> Steps[list[tuple[str, Node]]]:
+def aliases_of(unit: Unit, client: Node) -> Steps[list[tuple[str, Node]]]:
     """What a client has aliases for, as far as it is in the tree, by alias; in steps."""
     found: list[tuple[str, Node]] = []
-    read = partial(platform.resources.aliases_after, client.id)
+    read = partial(unit.resources.aliases_after, client.id)
     for page in pages(read, lambda one: one[0], "", _AT_ONCE):
         for alias, number in page:
-            node = platform.resources.by_id(number)
-            if node is not None and (node.owner == client.id or in_tree(platform, node)):
+            node = unit.resources.by_id(number)
+            if node is not None and (node.owner == client.id or in_tree(unit, node)):
                 found.append((alias, node))
         yield
     return found
 
 
-def may_read(platform: Platform, client: Node, node: Node) -> bool:
+def may_read(unit: Unit, client: Node, node: Node) -> bool:
     """Whether a client may read, wait for and subscribe to a resource."""
-    if node.owner == client.id or is_within(platform, node, client.id):
-        return in_tree(platform, node)
-    if not in_tree(platform, node):
+    if node.owner == client.id or is_within(unit, node, client.id):
+        return in_tree(unit, node)
+    if not in_tree(unit, node):
         return False
-    shared = platform.rights.activated(client.id, node.id) is not None
+    shared = unit.rights.activated(client.id, node.id) is not None
     return shared or bool(node.description.get("public"))
 
 
@@ -269,26 +267,24 @@ class Watch:
     at again.
 
     Args:
-        database: Where it is told that something was taken away.
+        unit: Where it is told that something was taken away.
         check_caller: Raises when the caller may not act any more.
         grounds: What the work stands on; more may follow.
     """
 
-    def __init__(
-        self, database: Database, check_caller: Callable[[], object], grounds: Grounds
-    ) -> None:
-        self._database = database
+    def __init__(self, unit: Unit, check_caller: Callable[[], object], grounds: Grounds) -> None:
+        self._unit = unit
         self._check_caller = check_caller
         self._grounds = grounds
-        self._seen = database.narrowings
+        self._seen = unit.narrowings
 
     def check(self) -> None:
         """See whether the work may go on; raises what the first look does that finds a fault."""
         if _DECIDED in self._grounds:
             return
         self._check_caller()
-        if self._seen != self._database.narrowings:
-            self._seen = self._database.narrowings
+        if self._seen != self._unit.narrowings:
+            self._seen = self._unit.narrowings
             for look, *given in list(self._grounds.values()):
                 look(*given)
 
@@ -300,7 +296,7 @@ class Call:
     to it, before the call has come to its end, the call ends with the same status.
 
     Args:
-        platform: Where.
+        unit: The work that it is part of.
         client: Which client it is made as.
         procedure: Its name.
         caller: Who calls.
@@ -309,18 +305,18 @@ class Call:
     """
 
     # Made for every call: a frozen dataclass takes five times as long to make.
-    __slots__ = ("budget", "caller", "client", "grounds", "permissions", "platform", "procedure")
+    __slots__ = ("budget", "caller", "client", "grounds", "permissions", "procedure", "unit")
 
     def __init__(
         self,
-        platform: Platform,
+        unit: Unit,
         client: Node,
         procedure: str,
         caller: Caller,
         budget: Budget,
         grounds: Grounds,
     ) -> None:
-        self.platform = platform
+        self.unit = unit
         self.client = client
         self.procedure = procedure
         self.caller = caller
@@ -334,7 +330,7 @@ class Call:
         node = self.own(resource)
         if node.type != "client":
             raise invalid("the leading resource must be a client")
-        return Call(self.platform, node, self.procedure, self.caller, self.budget, self.grounds)
+        return Call(self.unit, node, self.procedure, self.caller, self.budget, self.grounds)
 
     def named(self, resource: Any) -> Node:
         """What a resource argument names, whoever may use it.
@@ -343,7 +339,7 @@ class Call:
             BadArguments: It is neither a RID nor ``{"alias": name}``.
             Refused: ``invalid``: no such alias, or no RID. ``restricted``: no such resource.
         """
-        resources = self.platform.resources
+        resources = self.unit.resources
         if isinstance(resource, dict):
             alias = resource.get("alias")
             if len(resource) != 1 or not isinstance(alias, str):
@@ -363,7 +359,7 @@ class Call:
 
     def aliased(self, alias: str) -> Node | None:
         """What the caller has mapped to a name, as long as it is in the tree."""
-        return aliased(self.platform, self.client, alias)
+        return aliased(self.unit, self.client, alias)
 
     def own(self, resource: Any) -> Node:
         """The caller or something below it.
@@ -372,7 +368,7 @@ class Call:
             Refused: ``restricted``: it is neither; else as `named`.
         """
         node = self.named(resource)
-        near = node.owner == self.client.id or is_within(self.platform, node, self.client.id)
+        near = node.owner == self.client.id or is_within(self.unit, node, self.client.id)
         if not near:
             raise Refused("restricted", "the resource is not below the calling client")
         self.require(node)
@@ -389,7 +385,7 @@ class Call:
     def readable(self, resource: Any) -> Node:
         """Something the caller may read: its own, a shared or a public resource."""
         node = self.named(resource)
-        if node.owner != self.client.id and not may_read(self.platform, self.client, node):
+        if node.owner != self.client.id and not may_read(self.unit, self.client, node):
             raise Refused("restricted", "not below the caller, neither shared nor public")
         self.require(node)
         self.grounds[node.id] = (self.readable, node.rid)
@@ -415,8 +411,8 @@ class Call:
         """All that the caller's token permits here."""
         found: set[str] = set()
         for rid, permitted in (self.permissions or {}).items():
-            top = self.platform.resources.by_rid(rid)
-            if top is not None and is_within(self.platform, node, top.id):
+            top = self.unit.resources.by_rid(rid)
+            if top is not None and is_within(self.unit, node, top.id):
                 found.update(permitted)
         return found
 
@@ -428,13 +424,13 @@ class Call:
         """
         if self.permissions is None:
             return
-        near = node is not None and may_read(self.platform, self.client, node)
+        near = node is not None and may_read(self.unit, self.client, node)
         if node is None or not near or not self.permits(node, "read"):
             raise Refused("restricted", "the token may not read what is named")
 
     def no_longer_reads(self, rid: str) -> Refused | None:
         """Why the caller may not read a resource any more; None when it still may."""
-        refused = ended(self.platform, self.caller)
+        refused = ended(self.unit, self.caller)
         if refused is None:
             try:
                 self.readable(rid)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..store import Node
 from . import access, lifecycle, values
 from .descriptions import is_key, is_storable
 from .errors import Conflict, Malformed, Refused, shown
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from .unit import Unit
 
 FORMATS = ("float", "integer", "string")
 LONGEST_ALIAS = 1024
@@ -25,7 +23,7 @@ class Dataport(NamedTuple):
 
 
 def add(
-    platform: Platform,
+    unit: Unit,
     client: Node,
     alias: str,
     format: str = "float",
@@ -35,7 +33,7 @@ def add(
     """Make a dataport of a client and give it an alias.
 
     Args:
-        platform: Where.
+        unit: The work that this is part of.
         client: Its owner.
         alias: Its alias.
         format: ``float``, ``integer`` or ``string``.
@@ -50,43 +48,41 @@ def add(
         raise Malformed(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     if rid is not None and not is_key(rid):
         raise Malformed("a RID has 40 characters of 0-9 and a-f")
-    if access.aliased(platform, client, alias) is not None:
+    if access.aliased(unit, client, alias) is not None:
         raise Conflict(f"the client has a resource with the alias {shown(alias)}")
-    if rid is not None and platform.resources.by_rid(rid) is not None:
+    if rid is not None and unit.resources.by_rid(rid) is not None:
         raise Conflict("another resource has this RID")
     description = {"format": format, "name": alias if name is None else name}
     try:
-        node = lifecycle.create(platform, client, "dataport", description, rid=rid)
+        node = lifecycle.create(unit, client, "dataport", description, rid=rid)
     except Refused as refused:
         raise Malformed(str(refused)) from refused
-    platform.resources.unmap(client.id, alias)  # it may lead to what was dropped
-    platform.resources.map(client.id, alias, node.id)
+    unit.resources.unmap(client.id, alias)  # it may lead to what was dropped
+    unit.resources.map(client.id, alias, node.id)
     return Dataport(alias, node.rid, format)
 
 
-def provide(
-    platform: Platform, client: Node, resource: Any, value: Any, spelled: bool = False
-) -> None:
+def provide(unit: Unit, client: Node, resource: Any, value: Any, spelled: bool = False) -> None:
     """Make what a script writes to, when the settings say so and it is not there.
 
     Args:
-        platform: Where.
+        unit: The work that this is part of.
         client: Who writes.
         resource: ``{"alias": name}``, or a RID, whose dataport gets it as its alias.
         value: What is written: a number makes a ``float``, text a ``string``.
         spelled: Whether numbers come as text, as they do over the HTTP Data Interface.
     """
-    if not platform.settings.autocreate:
+    if not unit.settings.autocreate:
         return
     is_alias = isinstance(resource, dict) and len(resource) == 1
     alias = resource.get("alias") if is_alias else resource
     if not isinstance(alias, str) or not (is_alias or is_key(alias)):
         return
-    if access.aliased(platform, client, alias) is not None:
+    if access.aliased(unit, client, alias) is not None:
         return
-    if not is_alias and platform.resources.by_rid(alias) is not None:
+    if not is_alias and unit.resources.by_rid(alias) is not None:
         return
     is_text = isinstance(value, str) and not spelled
     format = "string" if is_text or values.as_number(value) is None else "float"
     if alias:
-        add(platform, client, alias, format, rid=None if is_alias else alias)
+        add(unit, client, alias, format, rid=None if is_alias else alias)

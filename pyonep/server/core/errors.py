@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 _LONGEST = 200  # characters of a text that an error names
@@ -24,18 +23,12 @@ class Refused(Exception):
         self.result = result
 
 
-@dataclass(frozen=True)
-class Partly:
-    """Some points were stored and some refused: ``[[time, "invalid"], ...]``.
-
-    A result, not an error: what was stored stays.
-    """
-
-    refused: list[list[Any]]
-
-
 class NotKept(Exception):
     """What was done could not be made durable, and is undone."""
+
+
+class HungUp(Exception):
+    """The client that waited is gone."""
 
 
 class BadArguments(Exception):

@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
 from ..store import MODEL, ROOT, Model, Node, Range, Serial, Vendor
-from . import access, keys, lifecycle
+from . import access, devices, keys, lifecycle
 from .descriptions import is_key
 from .errors import Conflict, Forbidden, Malformed, NotFound, Refused, Unusable
+from .events import Remains
 from .turns import Pace, Steps
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from .unit import Unit
 
 UNUSED, ORPHAN = "", "orphan"
 OPTIONS = ("noaliases", "nocomments", "nohistorical")
@@ -83,12 +82,12 @@ def remark(text: str, what: str) -> str:
 
 
 def add_account(
-    platform: Platform, wanted: str, cik: str | None = None, token: str | None = None
+    unit: Unit, wanted: str, cik: str | None = None, token: str | None = None
 ) -> VendorAccount:
     """Make a vendor: a client of its own, its name, a token, and a portal client.
 
     Args:
-        platform: Where.
+        unit: The work that this is part of.
         wanted: The vendor's name.
         cik: The key of its client; a new one by default.
         token: Its token; a new one by default.
@@ -97,51 +96,51 @@ def add_account(
         Malformed: The name, the key or the token has not the form of one.
         Conflict: One of them is taken.
     """
-    root = platform.resources.by_id(ROOT)
+    root = unit.resources.by_id(ROOT)
     assert root is not None
-    with platform.database.atomic():
-        client = platform.add_client(root, wanted, cik)
-        portal = platform.add_client(client, "portal")
-        register(platform, client, wanted)
-        vendor = platform.fleet.vendor_of(client.id)
+    with unit.atomic():
+        client = devices.add_client(unit, root, wanted, cik)
+        portal = devices.add_client(unit, client, "portal")
+        register(unit, client, wanted)
+        vendor = unit.fleet.vendor_of(client.id)
         assert vendor is not None and client.cik and portal.cik
-        token = add_token(platform, vendor, "first", token)
+        token = add_token(unit, vendor, "first", token)
     return VendorAccount(wanted, client.cik, client.rid, token, portal.cik, portal.rid)
 
 
-def register(platform: Platform, client: Node, wanted: str) -> None:
+def register(unit: Unit, client: Node, wanted: str) -> None:
     """Register a vendor name to a client."""
     vendor_name(wanted)
-    taken, own = platform.fleet.vendor(wanted), platform.fleet.vendor_of(client.id)
+    taken, own = unit.fleet.vendor(wanted), unit.fleet.vendor_of(client.id)
     if taken is not None and taken.client == client.id:
         return
     if taken is not None:
         raise Conflict(f"the name {wanted!r} is taken by another vendor")
     if own is not None:
         raise Conflict(f"the client is the vendor {own.name!r} already")
-    platform.fleet.add_vendor(wanted, client.id)
+    unit.fleet.add_vendor(wanted, client.id)
 
 
-def unregister(platform: Platform, client: Node, given: str) -> None:
+def unregister(unit: Unit, client: Node, given: str) -> None:
     """Give a vendor name up."""
-    own = platform.fleet.vendor_of(client.id)
+    own = unit.fleet.vendor_of(client.id)
     if own is None or own.name != vendor_name(given):
         raise NotFound("the name is not registered to this client")
-    if platform.fleet.models(own.id):
+    if unit.fleet.models(own.id):
         raise Conflict("the vendor still owns models")
-    platform.fleet.remove_vendor(own)
+    unit.fleet.remove_vendor(own)
 
 
-def add_token(platform: Platform, vendor: Vendor, label: str, token: str | None = None) -> str:
+def add_token(unit: Unit, vendor: Vendor, label: str, token: str | None = None) -> str:
     """Make a token for a vendor, a new one by default."""
-    if platform.fleet.token(vendor.id, label) is not None:
+    if unit.fleet.token(vendor.id, label) is not None:
         raise Conflict("there is a token of that label")
     if token is not None and not is_key(token):
         raise Malformed("a token has 40 characters of 0-9 and a-f")
-    if token is not None and platform.fleet.vendor_by_token(token) is not None:
+    if token is not None and unit.fleet.vendor_by_token(token) is not None:
         raise Conflict("another vendor has this token")
     token = token or keys.new()
-    platform.fleet.add_token(vendor.id, label, token)
+    unit.fleet.add_token(vendor.id, label, token)
     return token
 
 
@@ -156,9 +155,7 @@ class Template(NamedTuple):
     options: str
 
 
-def template(
-    platform: Platform, vendor: Vendor, rid: str, code: str, options: Sequence[str]
-) -> Template:
+def template(unit: Unit, vendor: Vendor, rid: str, code: str, options: Sequence[str]) -> Template:
     """Check what a model is to clone.
 
     Raises:
@@ -171,84 +168,84 @@ def template(
         raise Malformed(f"options are {', '.join(OPTIONS)}")
     ordered = ",".join(word for word in OPTIONS if word in options)
     chosen = Template("rid" if rid else "code", rid or code, ordered)
-    _source(platform, vendor, chosen.kind, chosen.value)
+    _source(unit, vendor, chosen.kind, chosen.value)
     return chosen
 
 
-def _source(platform: Platform, vendor: Vendor, kind: str, value: str) -> Node:
+def _source(unit: Unit, vendor: Vendor, kind: str, value: str) -> Node:
     node: Optional[Node] = None
     if kind == "rid" and is_key(value):
-        node = platform.resources.by_rid(value)
-        if node is not None and not access.is_within(platform, node, vendor.client):
+        node = unit.resources.by_rid(value)
+        if node is not None and not access.is_within(unit, node, vendor.client):
             node = None
     elif is_key(value):
-        share = platform.rights.share(value)
+        share = unit.rights.share(value)
         if share is not None and share.activator is None:
-            node = platform.resources.by_id(share.resource)
-    usable = node is not None and node.type == "client" and access.in_tree(platform, node)
+            node = unit.resources.by_id(share.resource)
+    usable = node is not None and node.type == "client" and access.in_tree(unit, node)
     if node is None or not usable:
         raise Unusable("the template is no client that the vendor may clone")
     return node
 
 
-def remove_model(platform: Platform, model: Model) -> None:
+def remove_model(unit: Unit, model: Model) -> None:
     """Remove a model with its serial numbers, groups, shares and content."""
-    platform.fleet.remove_model(model)
-    platform.remove_dropped()
+    unit.fleet.remove_model(model)
+    unit.emit(Remains())
 
 
-def remove_group(platform: Platform, model: Model, name: str, number: int) -> Steps[None]:
+def remove_group(unit: Unit, model: Model, name: str, number: int) -> Steps[None]:
     """Remove a group from all that hold it, and its members; in steps."""
-    while platform.fleet.remove_memberships(model.id, "group", name):
+    while unit.fleet.remove_memberships(model.id, "group", name):
         yield
-    platform.fleet.remove_group(number)
-    platform.remove_dropped()
+    unit.fleet.remove_group(number)
+    unit.emit(Remains())
 
 
-def remove_some(platform: Platform) -> bool:
+def remove_some(unit: Unit) -> bool:
     """Remove a bit of models and groups that were removed; whether there was anything."""
-    removal = platform.fleet.removal()
+    removal = unit.fleet.removal()
     if removal is None:
         return False
     _, kind, number = removal
-    contents = platform.content.after(number, 0, _CONTENTS) if kind == MODEL else []
+    contents = unit.content.after(number, 0, _CONTENTS) if kind == MODEL else []
     for content in contents:
-        platform.content.remove(content)
+        unit.content.remove(content)
     if not contents:
-        platform.fleet.remove_some(*removal)
+        unit.fleet.remove_some(*removal)
     return True
 
 
 # --- serial numbers --------------------------------------------------------
 
 
-def state(platform: Platform, serial: Serial) -> str:
+def state(unit: Unit, serial: Serial) -> str:
     """``""`` (unused), ``notactivated``, ``activated``, ``expired`` or ``orphan``."""
     if serial.client is None:
         return UNUSED
-    node = platform.resources.by_id(serial.client)
-    if node is None or not access.in_tree(platform, node):
+    node = unit.resources.by_id(serial.client)
+    if node is None or not access.in_tree(unit, node):
         return ORPHAN
-    return access.key_status(node, platform.clock())
+    return access.key_status(node, unit.clock())
 
 
-def find(platform: Platform, model: Model, sn: str) -> Serial | None:
+def find(unit: Unit, model: Model, sn: str) -> Serial | None:
     """A serial number that was added, or that lies in a range (number 0 then)."""
-    serial = platform.fleet.serial(model.id, sn)
-    if serial is None and any(in_range(r, sn) for r in platform.fleet.ranges(model.id)):
+    serial = unit.fleet.serial(model.id, sn)
+    if serial is None and any(in_range(r, sn) for r in unit.fleet.ranges(model.id)):
         return Serial(0, model.id, sn, "", 0, None, None, 1)
     return serial
 
 
-def existing(platform: Platform, model: Model, sn: str) -> Serial:
+def existing(unit: Unit, model: Model, sn: str) -> Serial:
     """The same, or `NotFound`."""
-    serial = find(platform, model, sn)
+    serial = find(unit, model, sn)
     if serial is None:
         raise NotFound("no such serial number")
     return serial
 
 
-def add(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
+def add(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     """Add serial numbers with their extras, in steps; of repeats the first counts.
 
     All or none: those of one step are taken out again when a later step finds one that
@@ -263,15 +260,15 @@ def add(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) ->
     numbers = list(unique)
     promoted = []
     for first in range(0, len(numbers), _AT_ONCE):
-        for known in platform.fleet.serials(model.id, numbers[first : first + _AT_ONCE]):
+        for known in unit.fleet.serials(model.id, numbers[first : first + _AT_ONCE]):
             if not known.from_range:
                 raise _exists()
             promoted.append((known, unique.pop(known.sn)))
         yield from _unless_few(numbers)
-    yield from _add_all(platform, model, list(unique.items()))
+    yield from _add_all(unit, model, list(unique.items()))
     pace = Pace(_AT_ONCE)
     for known, extra in promoted:
-        platform.fleet.set_extra(known, extra)
+        unit.fleet.set_extra(known, extra)
         if pace.is_full():
             yield
 
@@ -282,12 +279,12 @@ def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
         yield
 
 
-def _add_all(platform: Platform, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
+def _add_all(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     for first in range(0, len(entries), _AT_ONCE):
-        if not platform.fleet.add_serials(model.id, entries[first : first + _AT_ONCE]):
+        if not unit.fleet.add_serials(model.id, entries[first : first + _AT_ONCE]):
             pace = Pace(_AT_ONCE)
             for sn, _ in entries[:first]:
-                remove(platform, model, sn)
+                remove(unit, model, sn)
                 if pace.is_full():
                     yield
             raise _exists()
@@ -298,54 +295,54 @@ def _exists() -> Conflict:
     return Conflict("a serial number exists already; none was added")
 
 
-def remove(platform: Platform, model: Model, sn: str) -> bool:
+def remove(unit: Unit, model: Model, sn: str) -> bool:
     """Remove a serial number; its client stays. Return whether it was there."""
-    serial = platform.fleet.serial(model.id, sn)
+    serial = unit.fleet.serial(model.id, sn)
     if serial is None:
         return False
-    platform.fleet.remove_serial(serial)
+    unit.fleet.remove_serial(serial)
     return True
 
 
-def activate(platform: Platform, model: Model, sn: str, vendor: Vendor, peer: str) -> str:
+def activate(unit: Unit, model: Model, sn: str, vendor: Vendor, peer: str) -> str:
     """Let a device fetch its key."""
-    serial = existing(platform, model, sn)
-    current = state(platform, serial)
+    serial = existing(unit, model, sn)
+    current = state(unit, serial)
     if current == ORPHAN:
         raise NotFound("the client of the serial number was dropped")
     if current != access.NOT_ACTIVATED:
         raise Conflict("the serial number is not open for activation")
-    node = platform.resources.by_id(serial.client or 0)
+    node = unit.resources.by_id(serial.client or 0)
     assert node is not None and node.cik is not None
-    platform.resources.set_key(node, node.cik, access.ACTIVATED, None)
+    unit.resources.set_key(node, node.cik, access.ACTIVATED, None)
     entry = urlencode({"model": model.name, "vendor": vendor.name, "sn": sn})
-    platform.fleet.add_log(serial.id, platform.now(), peer, entry)
+    unit.fleet.add_log(serial.id, unit.now(), peer, entry)
     return node.cik
 
 
-def enable(platform: Platform, model: Model, sn: str, enabler: Vendor, owner: str) -> Steps[str]:
+def enable(unit: Unit, model: Model, sn: str, enabler: Vendor, owner: str) -> Steps[str]:
     """Clone the template below an owner and let the serial number lead to the clone.
 
     Returns:
         The RID of the clone, at the end of the steps.
     """
-    serial = existing(platform, model, sn)
+    serial = existing(unit, model, sn)
     if not is_key(owner):
         raise Malformed("owner must be a RID")
-    parent = platform.resources.by_rid(owner)
-    if parent is None or not access.in_tree(platform, parent):
+    parent = unit.resources.by_rid(owner)
+    if parent is None or not access.in_tree(unit, parent):
         raise NotFound("no such owner")
-    if parent.type != "client" or not access.is_within(platform, parent, enabler.client):
+    if parent.type != "client" or not access.is_within(unit, parent, enabler.client):
         raise Forbidden("the owner is not below the vendor's client")
-    if state(platform, serial) != UNUSED:
+    if state(unit, serial) != UNUSED:
         raise Conflict("the serial number has a client")
-    vendor = platform.fleet.vendor_by_id(model.vendor)
+    vendor = unit.fleet.vendor_by_id(model.vendor)
     assert vendor is not None
-    source = _source(platform, vendor, model.template_kind, model.template)
-    with _reserved(platform, model, sn):
+    source = _source(unit, vendor, model.template_kind, model.template)
+    with _reserved(unit, model, sn):
         try:
             copy = yield from lifecycle.clone(
-                platform,
+                unit,
                 parent,
                 source,
                 aliases="noaliases" not in model.options,
@@ -354,58 +351,58 @@ def enable(platform: Platform, model: Model, sn: str, enabler: Vendor, owner: st
             )
         except Refused as refused:
             raise Conflict(str(refused)) from refused
-        _lead(platform, model, sn, copy.id, enabler.id)
+        _lead(unit, model, sn, copy.id, enabler.id)
     return copy.rid
 
 
 @contextmanager
-def _reserved(platform: Platform, model: Model, sn: str) -> Iterator[None]:
+def _reserved(unit: Unit, model: Model, sn: str) -> Iterator[None]:
     """Keep others from enabling the same serial number while it is being cloned."""
     place = (model.id, sn)
-    if place in platform.enabling:
+    if place in unit.enabling:
         raise Conflict("the serial number is being enabled")
-    platform.enabling.add(place)
+    unit.enabling.add(place)
     try:
         yield
     finally:
-        platform.enabling.discard(place)
+        unit.enabling.discard(place)
 
 
-def _lead(platform: Platform, model: Model, sn: str, client: int, enabler: int) -> None:
+def _lead(unit: Unit, model: Model, sn: str, client: int, enabler: int) -> None:
     """Let a serial number lead to a client; one from a range gets an entry now."""
-    serial = existing(platform, model, sn)
+    serial = existing(unit, model, sn)
     if serial.id == 0:
-        platform.fleet.add_serials(model.id, [(sn, "")], from_range=True)
-        serial = existing(platform, model, sn)
-    platform.fleet.set_client(serial, client, enabler)
+        unit.fleet.add_serials(model.id, [(sn, "")], from_range=True)
+        serial = existing(unit, model, sn)
+    unit.fleet.set_client(serial, client, enabler)
 
 
-def reenable(platform: Platform, serial: Serial) -> None:
+def reenable(unit: Unit, serial: Serial) -> None:
     """Give the client of a serial number a new key, to be activated."""
-    access.renew_key(platform, _client(platform, serial))
+    access.renew_key(unit, _client(unit, serial))
 
 
-def disable(platform: Platform, serial: Serial) -> None:
+def disable(unit: Unit, serial: Serial) -> None:
     """Let the key of a serial number's client expire."""
-    node = _client(platform, serial)
-    platform.resources.set_key(node, node.cik or "", access.EXPIRED, None)
+    node = _client(unit, serial)
+    unit.resources.set_key(node, node.cik or "", access.EXPIRED, None)
 
 
-def remap(platform: Platform, model: Model, new: Serial, old: Serial, enabler: Vendor) -> None:
+def remap(unit: Unit, model: Model, new: Serial, old: Serial, enabler: Vendor) -> None:
     """Let another serial number lead to a client, under a new key."""
-    node = _client(platform, old)
-    if state(platform, new) != UNUSED:
+    node = _client(unit, old)
+    if state(unit, new) != UNUSED:
         raise Conflict("the new serial number is not unused")
-    with platform.database.atomic():
-        platform.fleet.set_client(old, None, None)
-        _lead(platform, model, new.sn, node.id, enabler.id)
-        reenable(platform, existing(platform, model, new.sn))
+    with unit.atomic():
+        unit.fleet.set_client(old, None, None)
+        _lead(unit, model, new.sn, node.id, enabler.id)
+        reenable(unit, existing(unit, model, new.sn))
 
 
-def _client(platform: Platform, serial: Serial) -> Node:
-    if state(platform, serial) in (UNUSED, ORPHAN):
+def _client(unit: Unit, serial: Serial) -> Node:
+    if state(unit, serial) in (UNUSED, ORPHAN):
         raise Conflict("the serial number has no client")
-    node = platform.resources.by_id(serial.client or 0)
+    node = unit.resources.by_id(serial.client or 0)
     assert node is not None
     return node
 
@@ -472,24 +469,24 @@ def any_overlap(ranges: Sequence[Range]) -> bool:
 # --- groups ----------------------------------------------------------------
 
 
-def count_members(platform: Platform, group: int) -> Steps[int]:
+def count_members(unit: Unit, group: int) -> Steps[int]:
     """How many members of a group have not expired; in steps."""
-    now, count, after = platform.clock(), 0, 0
+    now, count, after = unit.clock(), 0, 0
     while True:
-        place = platform.fleet.skip_members(group, now, "", after, _HOP)
+        place = unit.fleet.skip_members(group, now, "", after, _HOP)
         if place is None:
-            return count + platform.fleet.count_members(group, now, after)
+            return count + unit.fleet.count_members(group, now, after)
         count, after = count + _HOP, place
         yield
 
 
-def holders(platform: Platform, model: Model, type: str, member: str) -> Steps[set[int]]:
+def holders(unit: Unit, model: Model, type: str, member: str) -> Steps[set[int]]:
     """All groups that hold something, directly or through groups they hold; in steps."""
-    now, found = platform.clock(), set()
+    now, found = unit.clock(), set()
     queue = [(type, member, 0)]
     while queue:
         type, member, after = queue.pop()
-        some = platform.fleet.groups_with(model.id, type, member, now, after, _AT_ONCE)
+        some = unit.fleet.groups_with(model.id, type, member, now, after, _AT_ONCE)
         for number, group in some:
             if number not in found:
                 found.add(number)
@@ -501,8 +498,8 @@ def holders(platform: Platform, model: Model, type: str, member: str) -> Steps[s
     return found
 
 
-def may_use(platform: Platform, model: Model, sn: str, content: str) -> Steps[bool]:
+def may_use(unit: Unit, model: Model, sn: str, content: str) -> Steps[bool]:
     """Whether some group holds both a serial number and a protected content."""
-    mine = yield from holders(platform, model, "sn", sn)
-    its = yield from holders(platform, model, "content", content)
+    mine = yield from holders(unit, model, "sn", sn)
+    its = yield from holders(unit, model, "content", content)
     return bool(mine & its)

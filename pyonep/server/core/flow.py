@@ -8,36 +8,20 @@ are stored and retained; they wake nobody and start nothing.
 from __future__ import annotations
 
 import math
-import operator
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from ..store import EARLIEST, Node
 from . import access, rules, values
 from .budget import Budget
 from .descriptions import COMPARISONS, is_key
 from .errors import Refused, invalid
+from .events import Overfull, TimerChanged, Written
+from .rules import AT_REST, Rule, State, rule_of
 from .turns import Pace, Steps
+from .unit import Unit
 
-if TYPE_CHECKING:
-    from ..platform import Platform
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": operator.gt,
-    "geq": operator.ge,
-    "lt": operator.lt,
-    "leq": operator.le,
-    "eq": operator.eq,
-    "neq": operator.ne,
-}
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "mod": operator.mod,
-}
 UNDELIVERED = "undelivered"
 _STEPS_AT_ONCE = 100
 _CHARACTERS = 256  # of a value that are stored in one step of work
@@ -54,23 +38,23 @@ class Input(NamedTuple):
 # --- one value -------------------------------------------------------------
 
 
-def prepared(platform: Platform, node: Node, raw: Any) -> Input:
+def prepared(unit: Unit, node: Node, raw: Any) -> Input:
     """Preprocess a value and see whether the resource takes it.
 
     Raises:
         Refused: ``invalid``, with the reason; nothing was changed.
     """
-    value = _preprocess(platform, node, raw)
+    value = _preprocess(unit, node, raw)
     if node.type == "dataport":
-        return Input(value, _kept(platform, node, value), False)
+        return Input(value, _kept(unit, node, value), False)
     if node.type == "datarule":
-        return Input(value, "", rules.truth(node, value))
-    values.keeper("string")(value, platform.settings.max_text)
+        return Input(value, "", rules.truth(rule_of(node.description), value))
+    values.keeper("string")(value, unit.settings.max_text)
     return Input(value, "", False)
 
 
-def _kept(platform: Platform, node: Node, value: Any) -> str:
-    return values.keeper(format_of(node))(value, platform.settings.max_text)
+def _kept(unit: Unit, node: Node, value: Any) -> str:
+    return values.keeper(format_of(node))(value, unit.settings.max_text)
 
 
 def cost(node: Node, value: Any = None) -> int:
@@ -85,7 +69,7 @@ def _length(given: Input) -> int:
 
 
 def feed(
-    platform: Platform, node: Node, given: Input, time: int, budget: Budget | None = None
+    unit: Unit, node: Node, given: Input, time: int, budget: Budget | None = None
 ) -> Steps[None] | None:
     """Give a value to a resource and, as far as it is passed on, to its subscribers.
 
@@ -94,14 +78,14 @@ def feed(
     Returns:
         The steps that pass it on; None when nobody subscribes.
     """
-    passed_on = _take(platform, node, given, time)
-    if passed_on is None or not platform.resources.subscribers(node.rid):
+    passed_on = _take(unit, node, given, time)
+    if passed_on is None or not unit.resources.subscribers(node.rid):
         return None
-    return spread(platform, node, passed_on, time, budget)
+    return spread(unit, node, passed_on, time, budget)
 
 
 def feed_all(
-    platform: Platform,
+    unit: Unit,
     inputs: Sequence[tuple[Node, Input]],
     grounds: access.Grounds,
     pace: Pace,
@@ -112,27 +96,27 @@ def feed_all(
     Others may drop some of them meanwhile, or the caller; that is as if they did so when
     all had their values.
     """
-    time, seen = platform.now(), platform.database.narrowings
+    time, seen = unit.now(), unit.narrowings
     with access.decided(grounds):
         for node, given in inputs:
-            if seen != platform.database.narrowings and not access.in_tree(platform, node):
+            if seen != unit.narrowings and not access.in_tree(unit, node):
                 continue
-            yield from feed(platform, node, given, time, budget) or ()
+            yield from feed(unit, node, given, time, budget) or ()
             if pace.is_full():
                 yield
 
 
 def spread(
-    platform: Platform, source: Node, value: Any, time: int, budget: Budget | None = None
+    unit: Unit, source: Node, value: Any, time: int, budget: Budget | None = None
 ) -> Steps[None]:
     """Give what a resource stored to its subscribers, theirs, and so on, in steps."""
     seen, pace = {source.id}, Pace(_STEPS_AT_ONCE)
     queue = deque([(source, value)])
     while queue:
         source, value = queue.popleft()
-        for number in platform.resources.subscribers(source.rid):
-            node = platform.resources.by_id(number)
-            if number in seen or node is None or not _may_subscribe(platform, node, source):
+        for number in unit.resources.subscribers(source.rid):
+            node = unit.resources.by_id(number)
+            if number in seen or node is None or not _may_subscribe(unit, node, source):
                 continue
             seen.add(number)
             if budget is not None:
@@ -140,50 +124,84 @@ def spread(
             if pace.is_full(cost(node)):
                 yield
             try:
-                given = prepared(platform, node, value)
+                given = prepared(unit, node, value)
                 if budget is not None:
                     budget.spend(_length(given))
-                passed_on = _take(platform, node, given, time)
+                passed_on = _take(unit, node, given, time)
             except Refused:
                 continue  # not good for this subscriber; the others still get it
             if passed_on is not None:
                 queue.append((node, passed_on))
 
 
-def _may_subscribe(platform: Platform, node: Node, source: Node) -> bool:
-    owner = None if node.owner is None else platform.resources.by_id(node.owner)
-    return owner is not None and access.may_read(platform, owner, source)
+def _may_subscribe(unit: Unit, node: Node, source: Node) -> bool:
+    owner = None if node.owner is None else unit.resources.by_id(node.owner)
+    return owner is not None and access.may_read(unit, owner, source)
 
 
-def _take(platform: Platform, node: Node, given: Input, time: int) -> Any:
+def _take(unit: Unit, node: Node, given: Input, time: int) -> Any:
     """Store what a value means to a resource; return what its subscribers get, or None."""
     if node.type == "dataport":
-        platform.series.put(node.id, time, given.text)
-        return _stored(platform, node, time, given.text)
+        unit.series.put(node.id, time, given.text)
+        return _stored(unit, node, time, given.text)
     if node.type == "datarule":
-        return rules.react(platform, node, given.truth, time)
-    platform.series.put(node.id, time, UNDELIVERED)
-    return _stored(platform, node, time, UNDELIVERED)
+        return _react(unit, node, given.truth, time)
+    unit.series.put(node.id, time, UNDELIVERED)
+    return _stored(unit, node, time, UNDELIVERED)
 
 
-def emit(platform: Platform, node: Node, truth: bool, time: int, repeat: bool) -> Any:
+# --- rules -----------------------------------------------------------------
+
+
+def start_rule(unit: Unit, node: Node) -> None:
+    """Let a rule begin, or begin anew."""
+    _keep_state(unit, node, rules.start(rule_of(node.description), unit.clock()))
+
+
+def ring(unit: Unit, node: Node) -> Steps[None]:
+    """The timer of a rule ran out; what it gives is passed on in steps."""
+    time = unit.now()
+    output = _react(unit, node, None, time)
+    if output is not None:
+        yield from spread(unit, node, output, time)
+
+
+def _react(unit: Unit, node: Node, is_true: bool | None, time: int) -> Any:
+    """Let an input, or None for the timer, have its effect; the output if one was stored."""
+    rule = rule_of(node.description)
+    state = unit.timers.get(node.id) if rule.has_state else AT_REST
+    output, new = rules.step(rule, state, is_true, unit.clock())
+    if new != state or is_true is None:
+        _keep_state(unit, node, new)
+    return None if output is None else _put_out(unit, node, rule, output, time)
+
+
+def _keep_state(unit: Unit, node: Node, state: State) -> None:
+    if state == AT_REST:
+        unit.timers.remove(node.id)
+    else:
+        unit.timers.set(node.id, *state)
+    unit.emit(TimerChanged())
+
+
+def _put_out(unit: Unit, node: Node, rule: Rule, truth: bool, time: int) -> Any:
     """Store the output of a rule; return it, or None when it repeats the last one."""
     format = node.description["format"]
     if format == "string":
         text = "true" if truth else "false"
     else:
-        text = values.keeper(format)(int(truth), platform.settings.max_text)
-    newest = platform.series.newest(node.id)
-    if not repeat and newest is not None and newest.value == text:
+        text = values.keeper(format)(int(truth), unit.settings.max_text)
+    newest = unit.series.newest(node.id)
+    if not rule.repeats and newest is not None and newest.value == text:
         return None
-    platform.series.put(node.id, time, text)
-    return _stored(platform, node, time, text)
+    unit.series.put(node.id, time, text)
+    return _stored(unit, node, time, text)
 
 
-def _stored(platform: Platform, node: Node, time: int, text: str) -> Any:
+def _stored(unit: Unit, node: Node, time: int, text: str) -> Any:
     value = values.giver(format_of(node))(text)
-    retain(platform, node)
-    platform.waits.arrived(node.id, time, value)
+    retain(unit, node)
+    unit.emit(Written(node.id, time, value))
     return value
 
 
@@ -195,7 +213,7 @@ def format_of(node: Node) -> str:
 # --- recorded values -------------------------------------------------------
 
 
-def recordable(platform: Platform, node: Node, raw: Any) -> Input:
+def recordable(unit: Unit, node: Node, raw: Any) -> Input:
     """Preprocess a value and see whether the series of a resource can keep it.
 
     Recorded into a rule or a dispatch it is no input, but a point of its series.
@@ -203,14 +221,14 @@ def recordable(platform: Platform, node: Node, raw: Any) -> Input:
     Raises:
         Refused: ``invalid``, with the reason; nothing was changed.
     """
-    if platform.settings.publish_recorded:
-        return prepared(platform, node, raw)
-    value = _preprocess(platform, node, raw)
-    return Input(value, _kept(platform, node, value), False)
+    if unit.settings.publish_recorded:
+        return prepared(unit, node, raw)
+    value = _preprocess(unit, node, raw)
+    return Input(value, _kept(unit, node, value), False)
 
 
 def record(
-    platform: Platform,
+    unit: Unit,
     node: Node,
     entries: Sequence[tuple[int, Input]],
     replace: bool,
@@ -219,7 +237,7 @@ def record(
     """Record values at given times, in steps.
 
     Args:
-        platform: The platform.
+        unit: The work that this is part of.
         node: What has the series.
         entries: ``[(time, value found recordable), ...]``.
         replace: Replace a point of the same second, instead of leaving it as it is.
@@ -228,24 +246,20 @@ def record(
     Returns:
         The positions of those that were refused, because their second has a point.
     """
-    if not platform.settings.publish_recorded:
+    if not unit.settings.publish_recorded:
         texts = [(time, given.text) for time, given in entries]
-        return _record_texts(platform, node, texts, replace)
+        return _record_texts(unit, node, texts, replace)
     refused = []
     for position, (time, given) in enumerate(entries):
-        if (
-            not replace
-            and platform.series.has(node.id, time)
-            and not _is_gone(platform, node, time)
-        ):
+        if not replace and unit.series.has(node.id, time) and not _is_gone(unit, node, time):
             refused.append(position)
         else:
-            yield from feed(platform, node, given, time, budget) or ()
+            yield from feed(unit, node, given, time, budget) or ()
     return refused
 
 
 def record_many(
-    platform: Platform, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
+    unit: Unit, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
 ) -> Steps[list[int]]:
     """Record values as they came, ``[(time, value), ...]``, in steps.
 
@@ -253,19 +267,19 @@ def record_many(
         The positions of those it refused; the others are stored.
     """
     budget.spend(len(entries))
-    if platform.settings.publish_recorded or node.description["preprocess"]:
-        return (yield from _record_each(platform, node, entries, budget))
-    kept, places, refused = _all_kept(platform, node, entries)
+    if unit.settings.publish_recorded or node.description["preprocess"]:
+        return (yield from _record_each(unit, node, entries, budget))
+    kept, places, refused = _all_kept(unit, node, entries)
     budget.spend(sum([len(text) for _, text in kept]) // _CHARACTERS)
-    occupied = _record_texts(platform, node, kept, platform.settings.replace_recorded)
+    occupied = _record_texts(unit, node, kept, unit.settings.replace_recorded)
     return refused + [places[position] for position in occupied]
 
 
 def _all_kept(
-    platform: Platform, node: Node, entries: Sequence[Sequence[Any]]
+    unit: Unit, node: Node, entries: Sequence[Sequence[Any]]
 ) -> tuple[list[tuple[int, str]], Sequence[int], list[int]]:
     """What is kept of entries, the positions of these, and of those that are refused."""
-    format, max_text = format_of(node), platform.settings.max_text
+    format, max_text = format_of(node), unit.settings.max_text
     texts = values.all_kept(format, [raw for _, raw in entries], max_text)
     if texts is not None:
         return list(zip([time for time, _ in entries], texts)), range(len(entries)), []
@@ -281,20 +295,20 @@ def _all_kept(
 
 
 def _record_each(
-    platform: Platform, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
+    unit: Unit, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
 ) -> Steps[list[int]]:
     """Record one after the other: a preprocess may read what the one before left."""
     refused, pace = [], Pace(_STEPS_AT_ONCE)
-    replace = platform.settings.replace_recorded
+    replace = unit.settings.replace_recorded
     for position, (time, raw) in enumerate(entries):
         try:
             budget.work(cost(node) - 1)
-            given = recordable(platform, node, raw)
+            given = recordable(unit, node, raw)
             budget.spend(_length(given))
         except Refused:
             refused.append(position)
             continue
-        if (yield from record(platform, node, [(time, given)], replace, budget)):
+        if (yield from record(unit, node, [(time, given)], replace, budget)):
             refused.append(position)
         if pace.is_full(cost(node)):
             yield
@@ -302,41 +316,41 @@ def _record_each(
 
 
 def _record_texts(
-    platform: Platform, node: Node, entries: Sequence[tuple[int, str]], replace: bool
+    unit: Unit, node: Node, entries: Sequence[tuple[int, str]], replace: bool
 ) -> list[int]:
     if not entries:
         return []
     refused: list[int] = []
     if replace:
-        platform.series.put_many(node.id, entries)
+        unit.series.put_many(node.id, entries)
     else:
-        occupied = platform.series.add_many(node.id, entries)
+        occupied = unit.series.add_many(node.id, entries)
         refused = [
-            position for position in occupied if not _is_gone(platform, node, entries[position][0])
+            position for position in occupied if not _is_gone(unit, node, entries[position][0])
         ]
-    retain(platform, node)
+    retain(unit, node)
     return refused
 
 
-def _is_gone(platform: Platform, node: Node, time: int) -> bool:
+def _is_gone(unit: Unit, node: Node, time: int) -> bool:
     """Whether a point of this time is too old to be read, though it may still be removed."""
-    oldest = horizon(platform, node)
+    oldest = horizon(unit, node)
     return oldest is not None and time < oldest
 
 
 # --- retention -------------------------------------------------------------
 
 
-def horizon(platform: Platform, node: Node) -> int | None:
+def horizon(unit: Unit, node: Node) -> int | None:
     """The time before which points are gone; None when they stay."""
     duration = node.description["retention"]["duration"]
     if duration == "infinity":
         return None
     # More hours than a point's time can go back are as good as for ever.
-    return max(math.ceil(platform.clock() - float(duration) * 3600), EARLIEST)
+    return max(math.ceil(unit.clock() - float(duration) * 3600), EARLIEST)
 
 
-def retain(platform: Platform, node: Node) -> None:
+def retain(unit: Unit, node: Node) -> None:
     """Remove the points that the retention of a series no longer keeps.
 
     Where that takes long it is done bit by bit, later.
@@ -344,71 +358,43 @@ def retain(platform: Platform, node: Node) -> None:
     done = True
     count = node.description["retention"]["count"]
     if count != "infinity":
-        done = platform.series.keep_newest(node.id, int(count))
-    oldest = horizon(platform, node)
+        done = unit.series.keep_newest(node.id, int(count))
+    oldest = horizon(unit, node)
     if oldest is not None:
-        done = platform.series.remove_some(node.id, high=oldest - 1) and done
+        done = unit.series.remove_some(node.id, high=oldest - 1) and done
     if not done:
-        platform.overfull.add(node.id)
-        platform.remove_dropped()
+        unit.emit(Overfull(node.id))
 
 
 # --- preprocess ------------------------------------------------------------
 
 
-def _preprocess(platform: Platform, node: Node, raw: Any) -> Any:
+def _preprocess(unit: Unit, node: Node, raw: Any) -> Any:
     if not node.description["preprocess"]:
         return raw
     value = raw
     for operation, given in node.description["preprocess"]:
-        operand = _operand(platform, node, given)
+        operand = _operand(unit, node, given)
         if operation == "value":
             value = operand
         elif operation in COMPARISONS:
-            value = int(compare(operation, value, operand))
+            value = int(values.compare(operation, value, operand))
         else:
-            value = _calculate(operation, value, operand)
+            value = values.calculate(operation, value, operand)
     if format_of(node) == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 
 
-def _operand(platform: Platform, node: Node, given: Any) -> Any:
+def _operand(unit: Unit, node: Node, given: Any) -> Any:
     """A constant, or the newest value of the resource that a RID names."""
     if not is_key(given):
         return given
-    owner = platform.resources.by_id(node.owner or 0)
-    source = platform.resources.by_rid(given)
-    if owner is None or source is None or not access.may_read(platform, owner, source):
+    owner = unit.resources.by_id(node.owner or 0)
+    source = unit.resources.by_rid(given)
+    if owner is None or source is None or not access.may_read(unit, owner, source):
         raise invalid(f"preprocess: {given} cannot be read")
-    newest = platform.series.newest(source.id)
+    newest = unit.series.newest(source.id)
     if newest is None:
         raise invalid(f"preprocess: {given} has no data")
     return values.giver(format_of(source))(newest.value)
-
-
-def _calculate(operation: str, value: Any, operand: Any) -> Any:
-    left, right = values.as_number(value), values.as_number(operand)
-    if left is None or right is None:
-        raise invalid(f"preprocess: {operation} needs numbers")
-    try:
-        result = values.as_number(_ARITHMETIC[operation](left, right))
-    except (ZeroDivisionError, OverflowError, TypeError) as error:
-        raise invalid(f"preprocess: {operation}: {error}") from error
-    if result is None:
-        raise invalid(f"preprocess: {operation}: the result overflows")
-    return result
-
-
-def compare(comparison: str, value: Any, constant: Any) -> bool:
-    """Compare as numbers where both are, else as texts.
-
-    Raises:
-        Refused: ``invalid``: neither numbers nor texts.
-    """
-    left, right = values.as_number(value), values.as_number(constant)
-    if left is None or right is None:
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise invalid("only numbers and texts can be compared")
-        left, right = str(value), str(constant)  # type: ignore[assignment]
-    return bool(_COMPARE[comparison](left, right))

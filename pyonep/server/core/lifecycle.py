@@ -8,21 +8,17 @@ up, however much is below.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..store import EARLIEST, UNFINISHED, Node
-from . import access, flow, keys, limits, rules
+from . import access, flow, keys, limits
 from .descriptions import complete, merge
 from .errors import invalid
+from .events import Dropped, Remains
 from .turns import Pace, Steps, pages, step
-
-if TYPE_CHECKING:
-    from ..platform import Platform
-
-log: logging.Logger = logging.getLogger(__name__)
+from .unit import Unit
 
 _NODES_AT_ONCE = 50
 _ALIASES_AT_ONCE = 200
@@ -32,7 +28,7 @@ _ALIASES_AT_ONCE = 200
 
 
 def create(
-    platform: Platform,
+    unit: Unit,
     owner: Node,
     kind: str,
     given: Mapping[str, Any],
@@ -45,182 +41,148 @@ def create(
         Refused: ``invalid``: the description does not fit, or a limit is reached.
     """
     description = complete(kind, given)
-    _check_size(platform, description)
-    _check_preprocess(platform, description)
-    _check_source(platform, owner, description)
-    limits.check(platform, owner, {kind: 1})
+    _check_size(unit, description)
+    _check_preprocess(unit, description)
+    _check_source(unit, owner, description)
+    limits.check(unit, owner, {kind: 1})
     if kind == "client":
-        _check_depth(platform, owner, None)
+        _check_depth(unit, owner, None)
     key = (cik or keys.new(), access.ACTIVATED, None) if kind == "client" else None
-    with platform.database.atomic():
-        node = platform.resources.add(
-            rid or keys.new(), owner.id, kind, description, platform.now(), key
-        )
-        limits.charge(platform, owner, {kind: 1})
-        limits.own(platform, owner, kind, 1)
+    with unit.atomic():
+        node = unit.resources.add(rid or keys.new(), owner.id, kind, description, unit.now(), key)
+        limits.charge(unit, owner, {kind: 1})
+        limits.own(unit, owner, kind, 1)
         if kind == "datarule":
-            rules.start(platform, node)
+            flow.start_rule(unit, node)
     return node
 
 
-def _check_depth(platform: Platform, owner: Node, node: Node | None) -> None:
+def _check_depth(unit: Unit, owner: Node, node: Node | None) -> None:
     """See that a client, or a new one, would not be too deep in the tree below an owner.
 
     Whatever is asked about a resource goes up to the root, in one go.
     """
-    most = platform.settings.max_depth
-    depth = 1 + (platform.resources.height(node.id) if node is not None else 0)
+    most = unit.settings.max_depth
+    depth = 1 + (unit.resources.height(node.id) if node is not None else 0)
     above: Node | None = owner
     while above is not None and above.owner is not None:
         depth += 1
-        above = platform.resources.by_id(above.owner)
+        above = unit.resources.by_id(above.owner)
     if depth > most:
         raise invalid(f"at most {most} clients may be one below the other")
 
 
-def _check_size(platform: Platform, description: Mapping[str, Any]) -> None:
-    most = platform.settings.max_description
+def _check_size(unit: Unit, description: Mapping[str, Any]) -> None:
+    most = unit.settings.max_description
     if len(json.dumps(description, ensure_ascii=False)) > most:
         raise invalid(f"a description has at most {most} characters as JSON")
 
 
-def _check_preprocess(platform: Platform, description: Mapping[str, Any]) -> None:
-    most = platform.settings.max_preprocess
+def _check_preprocess(unit: Unit, description: Mapping[str, Any]) -> None:
+    most = unit.settings.max_preprocess
     if len(description.get("preprocess", ())) > most:
         raise invalid(f"preprocess has at most {most} operations")
 
 
-def _check_source(platform: Platform, owner: Node, description: Mapping[str, Any]) -> None:
+def _check_source(unit: Unit, owner: Node, description: Mapping[str, Any]) -> None:
     rid = description.get("subscribe")
     if rid is None:
         return
-    source = platform.resources.by_rid(rid)
-    if source is None or not access.may_read(platform, owner, source):
+    source = unit.resources.by_rid(rid)
+    if source is None or not access.may_read(unit, owner, source):
         raise invalid("subscribe names no resource that its owner may read")
 
 
-def update(platform: Platform, node: Node, given: Mapping[str, Any]) -> None:
+def update(unit: Unit, node: Node, given: Mapping[str, Any]) -> None:
     """Change the description of a resource.
 
     Raises:
         Refused: ``invalid``: the description does not fit, or a limit is below use.
     """
     description = merge(node.type, node.description, given)
-    _check_size(platform, description)
+    _check_size(unit, description)
     if "preprocess" in given:
-        _check_preprocess(platform, description)
-    owner = platform.resources.by_id(node.owner or 0)
+        _check_preprocess(unit, description)
+    owner = unit.resources.by_id(node.owner or 0)
     assert owner is not None
     if "subscribe" in given:
-        _check_source(platform, owner, description)
-    with platform.database.atomic():
+        _check_source(unit, owner, description)
+    with unit.atomic():
         if node.type == "client" and "limits" in given:
-            limits.change(platform, node, description["limits"])
-        platform.resources.describe(node, description, platform.now())
+            limits.change(unit, node, description["limits"])
+        unit.resources.describe(node, description, unit.now())
         if node.type == "datarule" and "rule" in given:
-            changed = platform.resources.by_id(node.id)
+            changed = unit.resources.by_id(node.id)
             assert changed is not None
-            rules.start(platform, changed)
+            flow.start_rule(unit, changed)
 
 
 # --- drop ------------------------------------------------------------------
 
 
-def drop(platform: Platform, node: Node) -> None:
+def drop(unit: Unit, node: Node) -> None:
     """Take a resource, and with it all that is below, out of the tree."""
-    resources, now = platform.resources, platform.now()
+    resources, now = unit.resources, unit.now()
     owner = resources.by_id(node.owner or 0)
     assert owner is not None
-    gone = [
-        number
-        for number in platform.waits.resources()
-        if (waited := resources.by_id(number)) and access.is_within(platform, waited, node.id)
-    ]
-    with platform.database.atomic():
-        limits.take(platform, owner, node, -1)
+    with unit.atomic():
+        limits.take(unit, owner, node, -1)
         if node.type == "client":
             resources.take_over_ledger(owner.id, node.id)
             for kind, total in resources.totals(node.id).items():
                 if kind in limits.ENTITIES:
                     resources.note(owner.id, kind, now, -total)
         resources.set_owner(node, None)  # an alias leads nowhere now, and goes with it
-    for number in gone:
-        platform.waits.dropped(number)
-    platform.remove_dropped()
+    unit.emit(Dropped(node.id))
+    unit.emit(Remains())
 
 
-def remove_some(platform: Platform) -> bool:
-    """Remove a bit of what was dropped, or is kept no longer; whether there was anything."""
-    platform.removing = None
-    if _trim_one(platform):
-        return True
-    node = platform.removing = platform.resources.dropped()
-    if node is None:
-        return False
+def remove_some(unit: Unit, node: Node) -> None:
+    """Remove a bit of something that was dropped."""
     for kind in limits.ENTITIES:
-        children = platform.resources.children_after(node.id, kind, 0, _NODES_AT_ONCE)
+        children = unit.resources.children_after(node.id, kind, 0, _NODES_AT_ONCE)
         for child in children:
             if kind == "client":
-                platform.resources.set_owner(child, None)
-            elif not _erase(platform, child):
-                return True
+                unit.resources.set_owner(child, None)
+            elif not _erase(unit, child):
+                return
         if children:
-            return True
-    _erase(platform, node)
-    return True
+            return
+    _erase(unit, node)
 
 
-def pass_over(platform: Platform) -> bool:
-    """Leave what cannot be removed until the next start, so that it holds up nothing else.
-
-    Returns:
-        Whether the fault was met on removing something that was dropped.
-    """
-    node = platform.removing
-    if node is None:
-        return False
-    log.error("resource %s was dropped and cannot be removed; it is left until a start", node.rid)
-    platform.resources.pass_over(node)
-    return True
-
-
-def remove_points(platform: Platform, node: Node, low: int, high: int) -> Steps[None]:
+def remove_points(unit: Unit, node: Node, low: int, high: int) -> Steps[None]:
     """Remove the points from `low` to `high`, in steps."""
-    position = platform.series.remove_from(node.id, low, high)
+    position = unit.series.remove_from(node.id, low, high)
     while position is not None:
         yield
-        position = platform.series.remove_from(node.id, position, high)
+        position = unit.series.remove_from(node.id, position, high)
 
 
-def _trim_one(platform: Platform) -> bool:
-    """Remove a bit of what a series has beyond its retention; whether there was such a one."""
-    if not platform.overfull:
-        return False
-    node = platform.resources.by_id(platform.overfull.pop())
+def trim(unit: Unit, number: int) -> None:
+    """Remove a bit of what a series has beyond its retention."""
+    node = unit.resources.by_id(number)
     if node is not None:
-        flow.retain(platform, node)
-    return True
+        flow.retain(unit, node)
 
 
-def _erase(platform: Platform, node: Node) -> bool:
+def _erase(unit: Unit, node: Node) -> bool:
     """Remove a resource, or some of its points when it has many."""
-    if not platform.series.remove_some(node.id):
+    if not unit.series.remove_some(node.id):
         return False
-    platform.series.forget(node.id)
-    platform.timers.remove(node.id)
-    platform.rights.remove_all(node.id)
-    if platform.resources.unmap_some(node.id, _ALIASES_AT_ONCE):
+    unit.series.forget(node.id)
+    unit.timers.remove(node.id)
+    unit.rights.remove_all(node.id)
+    if unit.resources.unmap_some(node.id, _ALIASES_AT_ONCE):
         return False
-    platform.resources.remove(node)
+    unit.resources.remove(node)
     return True
 
 
 # --- move ------------------------------------------------------------------
 
 
-def move(
-    platform: Platform, node: Node, destination: Node, with_aliases: bool
-) -> Steps[None] | None:
+def move(unit: Unit, node: Node, destination: Node, with_aliases: bool) -> Steps[None] | None:
     """Put a resource below another client.
 
     Returns:
@@ -229,42 +191,42 @@ def move(
     Raises:
         Refused: ``invalid``: the destination is below the resource or has no room.
     """
-    resources = platform.resources
+    resources = unit.resources
     source = resources.by_id(node.owner or 0)
     assert source is not None
-    if access.is_within(platform, destination, node.id):
+    if access.is_within(unit, destination, node.id):
         raise invalid("a resource cannot be moved below itself")
     if node.type == "client":
-        _check_depth(platform, destination, node)
-    with platform.database.atomic():
-        limits.take(platform, source, node, -1)
-        limits.check(platform, destination, limits.weight(platform, node))
-        limits.take(platform, destination, node)
+        _check_depth(unit, destination, node)
+    with unit.atomic():
+        limits.take(unit, source, node, -1)
+        limits.check(unit, destination, limits.weight(unit, node))
+        limits.take(unit, destination, node)
         resources.set_owner(node, destination.id)
-        steps = _move_aliases(platform, node.id, source, destination if with_aliases else None)
+        steps = _move_aliases(unit, node.id, source, destination if with_aliases else None)
         return steps if step(steps) is None else None
 
 
 def _move_aliases(
-    platform: Platform, number: int, source: Node, destination: Optional[Node]
+    unit: Unit, number: int, source: Node, destination: Optional[Node]
 ) -> Steps[None]:
     """Make the former owner's aliases again where they are free; the others go.
 
     Aliases in clients further up stay where they still lead to something below.
     """
-    resources, pace = platform.resources, Pace(_ALIASES_AT_ONCE)
+    resources, pace = unit.resources, Pace(_ALIASES_AT_ONCE)
     for client, alias in resources.aliases_of(number):
         if pace.is_full():
             yield
         node = resources.aliased(client, alias)
         if node is None or node.id != number or node.owner == source.id:
             continue  # others have changed it meanwhile, or moved the resource back
-        if client != source.id and access.is_within(platform, node, client):
+        if client != source.id and access.is_within(unit, node, client):
             continue
         resources.unmap(client, alias)
         if client != source.id or destination is None or node.owner != destination.id:
             continue
-        if access.aliased(platform, destination, alias) is None:
+        if access.aliased(unit, destination, alias) is None:
             resources.unmap(destination.id, alias)  # it may lead to what was dropped
             resources.map(destination.id, alias, node.id)
 
@@ -323,7 +285,7 @@ class _Copies:
 
 
 def clone(
-    platform: Platform,
+    unit: Unit,
     owner: Node,
     source: Node,
     aliases: bool = True,
@@ -341,47 +303,47 @@ def clone(
     Raises:
         Refused: ``invalid``: the owner has no room for it.
     """
-    counted = limits.weight(platform, source)
+    counted = limits.weight(unit, source)
     # Share codes are not copied.
-    limits.check(platform, owner, {kind: counted.get(kind, 0) for kind in limits.ENTITIES})
-    _check_depth(platform, owner, source)
+    limits.check(unit, owner, {kind: counted.get(kind, 0) for kind in limits.ENTITIES})
+    _check_depth(unit, owner, source)
     copies = _Copies(source.id)
-    top = _copy_node(platform, source, UNFINISHED, copies)
+    top = _copy_node(unit, source, UNFINISHED, copies)
     try:
-        yield from _copy_tree(platform, copies)
-        yield from _tally(platform, copies)
-        yield from _copy_references(platform, copies)
+        yield from _copy_tree(unit, copies)
+        yield from _tally(unit, copies)
+        yield from _copy_references(unit, copies)
         if aliases:
-            yield from _copy_aliases(platform, copies)
+            yield from _copy_aliases(unit, copies)
         if comments:
-            yield from _copy_comments(platform, copies)
+            yield from _copy_comments(unit, copies)
         if historical:
             for old, new in copies.series:
-                yield from _copy_points(platform, old, new)
-        yield from _start_rules(platform, copies)
-        return _put_in(platform, owner, source, top)
+                yield from _copy_points(unit, old, new)
+        yield from _start_rules(unit, copies)
+        return _put_in(unit, owner, source, top)
     except BaseException:
         # Not here: it would be undone with the step that failed.
-        platform.afterwards(lambda: _give_up(platform, top))
+        unit.afterwards(partial(_give_up, top=top))
         raise
 
 
-def _give_up(platform: Platform, top: Node) -> None:
-    platform.resources.set_owner(top, None)
-    platform.remove_dropped()
+def _give_up(unit: Unit, top: Node) -> None:
+    unit.resources.set_owner(top, None)
+    unit.emit(Remains())
 
 
-def _children(platform: Platform, owner: int, kind: str) -> Iterator[Sequence[Node]]:
-    read = partial(platform.resources.children_after, owner, kind)
+def _children(unit: Unit, owner: int, kind: str) -> Iterator[Sequence[Node]]:
+    read = partial(unit.resources.children_after, owner, kind)
     return pages(read, lambda child: child.id, 0, _NODES_AT_ONCE)
 
 
-def named_client(platform: Platform, owner: int, name: str) -> Steps[Optional[Node]]:
+def named_client(unit: Unit, owner: int, name: str) -> Steps[Optional[Node]]:
     """The first client below an owner that has a name, in steps; None when there is none.
 
     What is made meanwhile comes last and is found as well: the last step looks at it.
     """
-    for children in _children(platform, owner, "client"):
+    for children in _children(unit, owner, "client"):
         for child in children:
             if child.description["name"] == name:
                 return child
@@ -390,49 +352,47 @@ def named_client(platform: Platform, owner: int, name: str) -> Steps[Optional[No
     return None
 
 
-def _copy_tree(platform: Platform, copies: _Copies) -> Steps[None]:
+def _copy_tree(unit: Unit, copies: _Copies) -> Steps[None]:
     for client in copies.clients:  # which become more on the way
         for kind in limits.ENTITIES:
-            for children in _children(platform, client.old, kind):
-                if not _is_below(platform, client.old, copies.source):
+            for children in _children(unit, client.old, kind):
+                if not _is_below(unit, client.old, copies.source):
                     break
                 for child in copies.are_wanted(children):
-                    _copy_node(platform, child, client.new, copies)
+                    _copy_node(unit, child, client.new, copies)
                 if children[-1].id > copies.top:
                     break
                 yield
 
 
-def _is_below(platform: Platform, number: int, top: int) -> bool:
-    node = platform.resources.by_id(number)
-    return node is not None and access.is_within(platform, node, top)
+def _is_below(unit: Unit, number: int, top: int) -> bool:
+    node = unit.resources.by_id(number)
+    return node is not None and access.is_within(unit, node, top)
 
 
-def _copy_node(platform: Platform, node: Node, owner: int, copies: _Copies) -> Node:
+def _copy_node(unit: Unit, node: Node, owner: int, copies: _Copies) -> Node:
     key = None
     if node.type == "client":
-        expires = platform.clock() + platform.settings.activation_window
+        expires = unit.clock() + unit.settings.activation_window
         key = (keys.new(), access.NOT_ACTIVATED, expires)
-    copy = platform.resources.add(
-        keys.new(), owner, node.type, node.description, platform.now(), key
-    )
-    for tag in platform.resources.tags(node.id):
-        platform.resources.add_tag(copy.id, tag)
+    copy = unit.resources.add(keys.new(), owner, node.type, node.description, unit.now(), key)
+    for tag in unit.resources.tags(node.id):
+        unit.resources.add_tag(copy.id, tag)
     copies.add(node, copy)
-    if node.type != "client" and platform.series.newest(node.id) is not None:
+    if node.type != "client" and unit.series.newest(node.id) is not None:
         copies.series.append((node.id, copy.id))
     return copy
 
 
-def _tally(platform: Platform, copies: _Copies) -> Steps[None]:
+def _tally(unit: Unit, copies: _Copies) -> Steps[None]:
     """Count what was copied, from the bottom up; share codes are not copied."""
     pooled = {number: dict(owned) for number, owned in copies.owned.items()}
     pace = Pace(_NODES_AT_ONCE)
     for client in reversed(copies.clients):
         for kind, total in pooled.pop(client.new).items():
             own = copies.owned[client.new].get(kind, 0)
-            platform.resources.tally(client.new, kind, own, total)
-            platform.resources.note(client.new, kind, platform.now(), own)
+            unit.resources.tally(client.new, kind, own, total)
+            unit.resources.note(client.new, kind, unit.now(), own)
             if kind in client.inherits and client.owner in pooled:
                 above = pooled[client.owner]
                 above[kind] = above.get(kind, 0) + total
@@ -440,10 +400,10 @@ def _tally(platform: Platform, copies: _Copies) -> Steps[None]:
             yield
 
 
-def _copy_references(platform: Platform, copies: _Copies) -> Steps[None]:
+def _copy_references(unit: Unit, copies: _Copies) -> Steps[None]:
     pace = Pace(_NODES_AT_ONCE)
     for number in copies.with_references:
-        node = platform.resources.by_id(number)
+        node = unit.resources.by_id(number)
         if node is None:
             continue
         description = dict(node.description)
@@ -454,67 +414,67 @@ def _copy_references(platform: Platform, copies: _Copies) -> Steps[None]:
             [operation, copies.rids.get(operand, operand) if isinstance(operand, str) else operand]
             for operation, operand in description.get("preprocess", ())
         ]
-        platform.resources.describe(node, description, node.created)
+        unit.resources.describe(node, description, node.created)
         if pace.is_full():
             yield
 
 
-def _copy_aliases(platform: Platform, copies: _Copies) -> Steps[None]:
+def _copy_aliases(unit: Unit, copies: _Copies) -> Steps[None]:
     for client in copies.clients:
-        read = partial(platform.resources.aliases_after, client.old)
+        read = partial(unit.resources.aliases_after, client.old)
         for some in pages(read, lambda one: one[0], "", _NODES_AT_ONCE):
             for alias, target in some:
                 copy = copies.numbers.get(target)
                 # One for what was made meanwhile must not lead out of the copy.
-                if copy is not None or not _is_below(platform, target, copies.source):
-                    platform.resources.map(client.new, alias, copy or target)
+                if copy is not None or not _is_below(unit, target, copies.source):
+                    unit.resources.map(client.new, alias, copy or target)
             yield
 
 
-def _copy_comments(platform: Platform, copies: _Copies) -> Steps[None]:
+def _copy_comments(unit: Unit, copies: _Copies) -> Steps[None]:
     pace = Pace(_NODES_AT_ONCE)
     for old, new in copies.numbers.items():
-        platform.resources.copy_comments(old, new)
+        unit.resources.copy_comments(old, new)
         if pace.is_full():
             yield
 
 
-def _copy_points(platform: Platform, old: int, new: int) -> Steps[None]:
+def _copy_points(unit: Unit, old: int, new: int) -> Steps[None]:
     """Copy a series up to its newest point of now, so that it ends while others go on writing."""
-    newest = platform.series.newest(old)
+    newest = unit.series.newest(old)
     position = EARLIEST if newest is not None else None
     while newest is not None and position is not None:
-        position = platform.series.copy(old, new, position, newest.time)
+        position = unit.series.copy(old, new, position, newest.time)
         if position is not None:
             yield
 
 
-def _start_rules(platform: Platform, copies: _Copies) -> Steps[None]:
+def _start_rules(unit: Unit, copies: _Copies) -> Steps[None]:
     """Start the timers of the copied rules, when all else is done: nobody hears them yet."""
     pace = Pace(_NODES_AT_ONCE)
     for number in copies.rules:
-        node = platform.resources.by_id(number)
+        node = unit.resources.by_id(number)
         if node is not None:
-            rules.start(platform, node)
+            flow.start_rule(unit, node)
         if pace.is_full():
             yield
 
 
-def _put_in(platform: Platform, owner: Node, source: Node, top: Node) -> Node:
+def _put_in(unit: Unit, owner: Node, source: Node, top: Node) -> Node:
     """Make the finished copy part of the tree, if there is still room for it.
 
     Owner and source may have been moved, or dropped, since they were found.
     """
-    if not access.in_tree(platform, source):
+    if not access.in_tree(unit, source):
         raise invalid("what is copied was dropped meanwhile")
-    now = platform.resources.by_id(owner.id)
-    if now is None or not access.in_tree(platform, now):
+    now = unit.resources.by_id(owner.id)
+    if now is None or not access.in_tree(unit, now):
         raise invalid("the owner was dropped")
-    _check_depth(platform, now, top)
-    limits.check(platform, now, limits.weight(platform, top))
-    with platform.database.atomic():
-        platform.resources.set_owner(top, now.id)
-        limits.take(platform, now, top)
-    copy = platform.resources.by_id(top.id)
+    _check_depth(unit, now, top)
+    limits.check(unit, now, limits.weight(unit, top))
+    with unit.atomic():
+        unit.resources.set_owner(top, now.id)
+        limits.take(unit, now, top)
+    copy = unit.resources.by_id(top.id)
     assert copy is not None
     return copy

@@ -9,28 +9,26 @@ count anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..store import ROOT, Node
 from .errors import invalid
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from .unit import Unit
 
 ENTITIES = ("client", "dataport", "datarule", "dispatch")
 
 
-def weight(platform: Platform, node: Node) -> dict[str, int]:
+def weight(unit: Unit, node: Node) -> dict[str, int]:
     """What a resource, its share codes and all that inherits through it count against its owner."""
-    counted = {node.type: 1, "share": platform.rights.count_of(node.id)}
+    counted = {node.type: 1, "share": unit.rights.count_of(node.id)}
     if node.type == "client":
-        for kind, (_, pooled) in platform.resources.tallies(node.id).items():
+        for kind, (_, pooled) in unit.resources.tallies(node.id).items():
             if node.description["limits"].get(kind) == "inherit":
                 counted[kind] = counted.get(kind, 0) + pooled
     return counted
 
 
-def check(platform: Platform, owner: Node, counted: Mapping[str, int]) -> None:
+def check(unit: Unit, owner: Node, counted: Mapping[str, int]) -> None:
     """See whether a client may own so much more.
 
     Raises:
@@ -41,54 +39,54 @@ def check(platform: Platform, owner: Node, counted: Mapping[str, int]) -> None:
         while amount > 0 and client is not None and client.id != ROOT:
             limit = client.description["limits"][kind]
             if limit != "inherit":
-                used = platform.resources.tallies(client.id).get(kind, (0, 0))[1]
+                used = unit.resources.tallies(client.id).get(kind, (0, 0))[1]
                 if used + amount > limit:
                     raise invalid(f"the limit of {limit} {kind} resources is reached")
                 break
-            client = _owner(platform, client)
+            client = _owner(unit, client)
 
 
-def charge(platform: Platform, owner: Node, counted: Mapping[str, int], sign: int = 1) -> None:
+def charge(unit: Unit, owner: Node, counted: Mapping[str, int], sign: int = 1) -> None:
     """Count against a client, and against those it inherits from."""
     for kind, amount in counted.items():
         if amount:
-            platform.resources.tally(owner.id, kind, 0, sign * amount)
-            _charge_above(platform, owner, kind, sign * amount)
+            unit.resources.tally(owner.id, kind, 0, sign * amount)
+            _charge_above(unit, owner, kind, sign * amount)
 
 
-def _charge_above(platform: Platform, client: Node, kind: str, amount: int) -> None:
+def _charge_above(unit: Unit, client: Node, kind: str, amount: int) -> None:
     above: Node | None = client
     while above is not None and above.description["limits"].get(kind) == "inherit":
-        above = _owner(platform, above)
+        above = _owner(unit, above)
         if above is not None:
-            platform.resources.tally(above.id, kind, 0, amount)
+            unit.resources.tally(above.id, kind, 0, amount)
 
 
-def own(platform: Platform, owner: Node, kind: str, change: int) -> None:
+def own(unit: Unit, owner: Node, kind: str, change: int) -> None:
     """A client owns more or fewer resources of a kind from now on."""
-    platform.resources.tally(owner.id, kind, change, 0)
-    platform.resources.note(owner.id, kind, platform.now(), change)
+    unit.resources.tally(owner.id, kind, change, 0)
+    unit.resources.note(owner.id, kind, unit.now(), change)
 
 
-def take(platform: Platform, owner: Node, node: Node, sign: int = 1) -> None:
+def take(unit: Unit, owner: Node, node: Node, sign: int = 1) -> None:
     """A client owns a resource, with its share codes, from now on; with -1, no longer."""
-    charge(platform, owner, weight(platform, node), sign)
-    own(platform, owner, node.type, sign)
+    charge(unit, owner, weight(unit, node), sign)
+    own(unit, owner, node.type, sign)
     # Not into the ledger: codes are used up by whoever has them made.
-    codes = platform.rights.count_of(node.id)
+    codes = unit.rights.count_of(node.id)
     if codes:
-        platform.resources.tally(owner.id, "share", sign * codes, 0)
+        unit.resources.tally(owner.id, "share", sign * codes, 0)
 
 
-def change(platform: Platform, node: Node, new: Mapping[str, Any]) -> None:
+def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
     """Put other limits on a client.
 
     Raises:
         Refused: ``invalid``: a limit would be below what is used.
     """
     old = node.description["limits"]
-    used = platform.resources.tallies(node.id)
-    owner = _owner(platform, node)
+    used = unit.resources.tallies(node.id)
+    owner = _owner(unit, node)
     for kind, limit in new.items():
         pooled = used.get(kind, (0, 0))[1]
         if limit != "inherit" and pooled > limit:
@@ -97,9 +95,9 @@ def change(platform: Platform, node: Node, new: Mapping[str, Any]) -> None:
         if owner is None or before == after:
             continue
         if after:
-            check(platform, owner, {kind: pooled})
-        charge(platform, owner, {kind: pooled}, 1 if after else -1)
+            check(unit, owner, {kind: pooled})
+        charge(unit, owner, {kind: pooled}, 1 if after else -1)
 
 
-def _owner(platform: Platform, node: Node) -> Node | None:
-    return None if node.owner is None else platform.resources.by_id(node.owner)
+def _owner(unit: Unit, node: Node) -> Node | None:
+    return None if node.owner is None else unit.resources.by_id(node.owner)

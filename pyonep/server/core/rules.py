@@ -1,114 +1,115 @@
-"""Datarules: what they make of an input, and of their timer running out.
+"""Datarules: what they make of an input, and of their timer running out. They touch nothing.
 
-Timers are kept in the store, so that they survive a restart. A script does not
-run on the local platform; it can be created and described.
+A script does not run on the local platform; it can be created and described.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional
 
-from ..store import Node
-from . import flow
+from ..store import Timer
 from .errors import invalid
-from .turns import Steps
-
-if TYPE_CHECKING:
-    from ..platform import Platform
+from .values import compare
 
 NOT_RUNNING = "notrunning"
 _SHORTEST = 0.05  # seconds; a timer that rings as soon as it is set would never rest
 
-
-def kind_of(node: Node) -> str:
-    """Which rule it is."""
-    return str(next(iter(node.description["rule"])))
+State = Timer
+AT_REST = State(None, 0)
 
 
-def _parameters(node: Node) -> dict[str, Any]:
-    given: dict[str, Any] = node.description["rule"][kind_of(node)]
-    return given
+class Rule(NamedTuple):
+    """A rule: its kind, and what its description says of it."""
+
+    kind: str
+    given: Mapping[str, Any]
+
+    @property
+    def has_state(self) -> bool:
+        """Whether its outputs depend on what came before."""
+        return self.kind in ("timeout", "interval", "duration", "count")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an output that is the same as the one before is stored as well."""
+        return bool(self.given.get("repeat", False))
 
 
-def truth(node: Node, value: Any) -> bool:
+class Step(NamedTuple):
+    """What a rule made of something: its output, None for none, and its state from now on."""
+
+    output: Optional[bool]
+    state: State
+
+
+def rule_of(description: Mapping[str, Any]) -> Rule:
+    """The rule that a datarule's description has."""
+    ((kind, given),) = description["rule"].items()
+    return Rule(kind, given)
+
+
+def truth(rule: Rule, value: Any) -> bool:
     """Whether an input fulfils the comparison of a rule.
 
     Raises:
         Refused: ``invalid``: it cannot be compared, or the rule is a script.
     """
-    kind = kind_of(node)
-    if kind == "script":
+    if rule.kind == "script":
         raise invalid("scripts do not run on the local platform")
-    if kind == "timeout":
+    if rule.kind == "timeout":
         return True
-    given = _parameters(node)
-    return flow.compare(given["comparison"], value, given["constant"])
+    return compare(rule.given["comparison"], value, rule.given["constant"])
 
 
-def react(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    """Let an input have its effect; return the output if one was stored, else None."""
-    return _REACT[kind_of(node)](platform, node, is_true, time)
+def start(rule: Rule, now: float) -> State:
+    """The state that a rule begins with."""
+    return _restarted(rule, now) if rule.kind == "timeout" else AT_REST
 
 
-def start(platform: Platform, node: Node) -> None:
-    """Start, or start anew, the timer that a rule begins with."""
-    platform.timers.remove(node.id)
-    if kind_of(node) == "timeout":
-        _restart(platform, node)
-    platform.ringing.changed()
+def step(rule: Rule, state: State, is_true: Optional[bool], now: float) -> Step:
+    """What a rule makes of an input that fulfils its comparison or does not.
+
+    Args:
+        rule: The rule.
+        state: Its state.
+        is_true: Whether the input does; None: its timer ran out.
+        now: Unix time in seconds.
+    """
+    if is_true is None:
+        goes_on = rule.kind in ("timeout", "interval")
+        return Step(rule.kind != "count", _restarted(rule, now) if goes_on else AT_REST)
+    return _STEPS[rule.kind](rule, state, is_true, now)
 
 
-def ring(platform: Platform, node: Node) -> Steps[None]:
-    """The timer of a rule ran out; what it gives is passed on in steps."""
-    kind = kind_of(node)
-    if kind in ("timeout", "interval"):
-        _restart(platform, node)
-    else:
-        _stop(platform, node)
-    time = platform.now()
-    output = _emit(platform, node, kind != "count", time)
-    if output is not None:
-        yield from flow.spread(platform, node, output, time)
+def _simple(rule: Rule, state: State, is_true: bool, now: float) -> Step:
+    return Step(is_true, state)
 
 
-# --- the rules -------------------------------------------------------------
+def _timeout(rule: Rule, state: State, is_true: bool, now: float) -> Step:
+    return Step(False, _restarted(rule, now))
 
 
-def _simple(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    return _emit(platform, node, is_true, time)
+def _interval(rule: Rule, state: State, is_true: bool, now: float) -> Step:
+    return Step(is_true, _while(rule, state, is_true, now))
 
 
-def _timeout(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    _restart(platform, node)
-    return _emit(platform, node, False, time)
+def _duration(rule: Rule, state: State, is_true: bool, now: float) -> Step:
+    return Step(None if is_true else False, _while(rule, state, is_true, now))
 
 
-def _interval(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    _run_while(platform, node, is_true)
-    return _emit(platform, node, is_true, time)
-
-
-def _duration(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    _run_while(platform, node, is_true)
-    return None if is_true else _emit(platform, node, False, time)
-
-
-def _count(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
+def _count(rule: Rule, state: State, is_true: bool, now: float) -> Step:
     if not is_true:
-        return None
-    due, counter = platform.timers.get(node.id)
-    counter = counter + 1 if due is not None else 1
-    if counter >= _parameters(node)["count"]:
-        _restart(platform, node)
-        return _emit(platform, node, True, time)
-    if due is None:
-        _restart(platform, node, counter)
-    else:
-        platform.timers.set(node.id, due, counter)
-    return None
+        return Step(None, state)
+    counter = 1 if state.due is None else state.counter + 1
+    if counter >= rule.given["count"]:
+        return Step(True, _restarted(rule, now))
+    if state.due is None:
+        return Step(None, _restarted(rule, now, counter))
+    return Step(None, State(state.due, counter))
 
 
-_REACT: dict[str, Callable[[Platform, Node, bool, int], Any]] = {
+_STEPS: dict[str, Callable[[Rule, State, bool, float], Step]] = {
     "simple": _simple,
     "timeout": _timeout,
     "interval": _interval,
@@ -117,31 +118,15 @@ _REACT: dict[str, Callable[[Platform, Node, bool, int], Any]] = {
 }
 
 
-# --- outputs and timers ----------------------------------------------------
+def _restarted(rule: Rule, now: float, counter: int = 0) -> State:
+    """The timer runs from now on; a timeout of 0 runs none."""
+    seconds = rule.given["timeout"]
+    return State(now + max(seconds, _SHORTEST) if seconds else None, counter)
 
 
-def _emit(platform: Platform, node: Node, is_true: bool, time: int) -> Any:
-    repeat = bool(_parameters(node).get("repeat", False))
-    return flow.emit(platform, node, is_true, time, repeat)
-
-
-def _restart(platform: Platform, node: Node, counter: int = 0) -> None:
-    """Run the timer from now on; a timeout of 0 runs none."""
-    seconds = _parameters(node)["timeout"]
-    due = platform.clock() + max(seconds, _SHORTEST) if seconds else None
-    platform.timers.set(node.id, due, counter)
-    platform.ringing.changed()
-
-
-def _stop(platform: Platform, node: Node) -> None:
-    platform.timers.set(node.id, None)
-    platform.ringing.changed()
-
-
-def _run_while(platform: Platform, node: Node, is_true: bool) -> None:
-    """Run the timer while the comparison is true; a running one is left alone."""
-    running = platform.timers.get(node.id).due is not None
+def _while(rule: Rule, state: State, is_true: bool, now: float) -> State:
+    """The timer runs while the comparison is true; a running one is left alone."""
+    running = state.due is not None
     if is_true and not running:
-        _restart(platform, node)
-    elif not is_true and running:
-        _stop(platform, node)
+        return _restarted(rule, now)
+    return AT_REST if running and not is_true else state

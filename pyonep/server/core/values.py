@@ -1,8 +1,9 @@
-"""Values of a series: what a format accepts, how it is kept, what comes back."""
+"""Values: what a format accepts and how it is kept, comparisons and arithmetic."""
 
 from __future__ import annotations
 
 import math
+import operator
 import re
 from typing import Any, Callable
 
@@ -104,3 +105,54 @@ def all_kept(format: str, raws: list[Any], max_text: int) -> list[str] | None:
 def giver(format: str) -> Callable[[str], Any]:
     """What turns the text that is kept into the value again."""
     return _GIVE[format]
+
+
+# --- comparisons and arithmetic --------------------------------------------
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "geq": operator.ge,
+    "lt": operator.lt,
+    "leq": operator.le,
+    "eq": operator.eq,
+    "neq": operator.ne,
+}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "mod": operator.mod,
+}
+
+
+def compare(comparison: str, value: Any, constant: Any) -> bool:
+    """Compare as numbers where both are, else as texts.
+
+    Raises:
+        Refused: ``invalid``: neither numbers nor texts.
+    """
+    left, right = as_number(value), as_number(constant)
+    if left is None or right is None:
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise invalid("only numbers and texts can be compared")
+        left, right = str(value), str(constant)  # type: ignore[assignment]
+    return bool(_COMPARE[comparison](left, right))
+
+
+def calculate(operation: str, value: Any, operand: Any) -> Any:
+    """Carry out one operation of a ``preprocess`` that is no comparison.
+
+    Raises:
+        Refused: ``invalid``: it needs numbers, or has no result.
+    """
+    left, right = as_number(value), as_number(operand)
+    if left is None or right is None:
+        raise invalid(f"preprocess: {operation} needs numbers")
+    try:
+        result = as_number(_ARITHMETIC[operation](left, right))
+    except (ZeroDivisionError, OverflowError, TypeError) as error:
+        raise invalid(f"preprocess: {operation}: {error}") from error
+    if result is None:
+        raise invalid(f"preprocess: {operation}: the result overflows")
+    return result

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hmac
 import inspect
-from types import GeneratorType
+from functools import partial
 from typing import Any, Callable, Optional
 
 from starlette.responses import JSONResponse, Response
 
 from ...version import __version__
-from ..core import fleet
-from ..core.dataports import Dataport
-from ..core.errors import Conflict, Malformed, Unauthorized
-from ..core.fleet import VendorAccount
-from ..core.turns import Steps
-from ..platform import Device, Platform
+from ..core import devices, fleet
+from ..core.errors import Malformed, Unauthorized
+from ..core.unit import Unit
 from .http import Read, Request, not_allowed
 
 HEALTH = "/health"
@@ -41,13 +38,10 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
         raise Malformed("the body must be an object of texts")
     try:
-        inspect.signature(add).bind(request.platform, **given)
+        inspect.signature(add).bind(request.unit, **given)
     except TypeError as error:
         raise Malformed(f"the body has a field too few or too many: {error}") from error
-    added = request.platform.work(lambda: add(request.platform, **given))
-    if isinstance(added, GeneratorType):
-        added = await request.platform.finished(added, request.check)
-    await request.platform.committed()
+    added = await request.platform.run(partial(add, **given), check=request.check)
     return JSONResponse(added._asdict())
 
 
@@ -64,35 +58,14 @@ async def _health(request: Request) -> Response:
     return JSONResponse(state, 200 if fault is None else 503)
 
 
-def _device(platform: Platform, name: str, cik: str | None = None) -> Steps[Device]:
-    """A new device, whose name tells it apart: whoever adds one by hand finds it by that."""
-    if not name:
-        raise Malformed("a device that is added by hand needs a name")
-    known = yield from platform.device_named(name)
-    if known is not None:
-        raise Conflict(f"there is a device {name!r} already, with the RID {known.rid}")
-    return platform.add_device(name, cik)
-
-
-def _dataport(
-    platform: Platform,
-    cik: str,
-    alias: str,
-    format: str = "float",
-    name: str | None = None,
-    rid: str | None = None,
-) -> Dataport:
-    return platform.add_dataport(cik, alias, format, name, rid)
-
-
-def _vendor(
-    platform: Platform, name: str, cik: str | None = None, token: str | None = None
-) -> VendorAccount:
-    return fleet.add_account(platform, name, cik, token)
+def _add_vendor(
+    unit: Unit, name: str, cik: str | None = None, token: str | None = None
+) -> fleet.VendorAccount:
+    return fleet.add_account(unit, name, cik, token)
 
 
 _ADDED: dict[str, Callable[..., Any]] = {
-    "admin/dataports": _dataport,
-    "admin/devices": _device,
-    "admin/vendors": _vendor,
+    "admin/dataports": devices.add_dataport,
+    "admin/devices": devices.add_named,
+    "admin/vendors": _add_vendor,
 }

@@ -10,8 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ..background.waits import HungUp
-from ..core.errors import NotKept, Problem, Refused, TooLarge, Unauthorized
+from ..core.errors import HungUp, NotKept, Problem, Refused, TooLarge, Unauthorized
 from ..platform import Platform
 from . import admin, calllog, data, provisioning, rpc
 from .hosts import Hosts

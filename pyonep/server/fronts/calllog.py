@@ -61,7 +61,7 @@ def rpc_call(
     platform: Platform, client: int, call: dict[str, Any], outcome: dict[str, Any], detail: str
 ) -> None:
     """One RPC call and how it ended; `detail` is what the answer does not say."""
-    node = platform.resources.by_id(client)
+    node = platform.unit.resources.by_id(client)
     status = outcome["status"]
     if isinstance(status, list):
         status = f"invalid: {len(status)} points"

@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote_plus
 
 from starlette.responses import Response
 
-from ..background.waits import LONGEST_TIMEOUT, while_connected
 from ..core import access, dataports, flow, values
 from ..core.errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
+from ..core.procedures.series import LONGEST_TIMEOUT
+from ..core.results import Wait
 from ..core.turns import Pace, Steps, in_turns
-from ..platform import Platform
-from ..store import Node
+from ..core.unit import Node, Unit
 from .http import (
     FORM,
     Read,
@@ -50,9 +50,7 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
         return not_allowed(methods)
     most = request.platform.settings.max_data_bytes
     request.body = await read(most_bytes(request, lambda: _caller(request), most))
-    response = await answered(request, request.platform.work(handler, request))
-    await request.platform.committed()
-    return response
+    return await answered(request, handler)
 
 
 def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | None:
@@ -71,15 +69,15 @@ def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | N
 
 
 def _caller(request: Request) -> Node:
-    node = access.by_key(request.platform, request.headers.get("x-exosite-cik"))
+    node = access.by_key(request.unit, request.headers.get("x-exosite-cik"))
     request.caller = node.rid
     request.check_caller = lambda: _caller(request)
     return node
 
 
-def _named(platform: Platform, client: Node, alias: str) -> Node | None:
+def _named(unit: Unit, client: Node, alias: str) -> Node | None:
     """What a client has mapped to an alias, when it has points and is its own."""
-    node = platform.resources.aliased(client.id, alias) if alias else None
+    node = unit.resources.aliased(client.id, alias) if alias else None
     if node is None or node.type == "client" or node.owner != client.id:
         return None
     return node
@@ -133,14 +131,14 @@ def _asked(request: Request) -> Steps[list[str]]:
 
 
 def _fitting(
-    prepare: Callable[[Platform, Node, Any], flow.Input], request: Request, node: Node, value: str
+    prepare: Callable[[Unit, Node, Any], flow.Input], request: Request, node: Node, value: str
 ) -> flow.Input:
-    platform = request.platform
+    unit = request.unit
     request.budget.work(flow.cost(node, value))
-    if len(value.encode("utf-8")) > platform.settings.max_data_text:
-        raise TooLarge(f"a value has at most {platform.settings.max_data_text} bytes")
+    if len(value.encode("utf-8")) > unit.settings.max_data_text:
+        raise TooLarge(f"a value has at most {unit.settings.max_data_text} bytes")
     try:
-        return prepare(platform, node, value)
+        return prepare(unit, node, value)
     except Refused as refused:
         raise Malformed(str(refused)) from refused
 
@@ -171,15 +169,15 @@ def _store(request: Request, client: Node) -> Steps[None]:
             inputs.append((node, _fitting(flow.prepared, request, node, value)))
         if pace.is_full(1 if node is None else flow.cost(node)):
             yield
-    yield from flow.feed_all(request.platform, inputs, request.grounds, pace, request.budget)
+    yield from flow.feed_all(request.unit, inputs, request.grounds, pace, request.budget)
 
 
 def _values(request: Request, client: Node) -> Steps[Response]:
     """The newest values of the aliases asked for, in reverse order; in steps."""
     found, pace = [], Pace(_AT_ONCE)
     for alias in reversed((yield from _asked(request))):
-        node = _named(request.platform, client, alias)
-        newest = None if node is None else request.platform.series.newest(node.id)
+        node = _named(request.unit, client, alias)
+        newest = None if node is None else request.unit.series.newest(node.id)
         if newest is not None:
             found.append((yield from _told(request, alias, newest.value)))
         if pace.is_full():
@@ -239,12 +237,12 @@ async def _next_point(
     request: Request, client: Node, alias: str, timeout: float, since: int | None
 ) -> list[Any] | None:
     """``[time, text]``; an empty list when none came; None for an unknown alias."""
-    platform = request.platform
-    node = _named(platform, client, alias)
+    unit = request.unit
+    node = _named(unit, client, alias)
     if node is None:
         return None
     if since is not None:
-        point = platform.series.nth(node.id, since + 1, 2**62, 0)
+        point = unit.series.nth(node.id, since + 1, 2**62, 0)
         if point is not None:
             return [point.time, point.value]
     rid = node.rid
@@ -252,20 +250,17 @@ async def _next_point(
     def ended() -> Optional[Refused]:
         """Why the client may not have the point any more; None while it may."""
         try:
-            found = _named(platform, _caller(request), alias)
+            found = _named(unit, _caller(request), alias)
         except (Unauthorized, Forbidden) as error:
             return Refused("restricted", str(error))
         return None if found and found.rid == rid else Refused("restricted", "not its own now")
 
-    waiter = platform.waits.open(node.id, timeout, since, ended)
+    wait = Wait(node.id, timeout, since, ended)
     try:
-        waiting = platform.waits.result(waiter)
-        time, value = await while_connected(hung_up(request.receive), waiting)
+        time, value = await request.platform.wait(wait, hung_up(request.receive))
     except Refused:
         return []
-    finally:
-        platform.waits.close(waiter)
-    text = values.keeper(flow.format_of(node))(value, platform.settings.max_text)
+    text = values.keeper(flow.format_of(node))(value, unit.settings.max_text)
     return [time, text]
 
 
@@ -307,7 +302,7 @@ async def _wait_alias(request: Request) -> Response:
     _caller(request)  # the key may have become invalid meanwhile
     if found:
         return plain(await in_turns(_pair(alias, found[1])), FORM)
-    return plain(f"{await in_turns(_quoted(alias))}=expire:{request.platform.now()}", FORM)
+    return plain(f"{await in_turns(_quoted(alias))}=expire:{request.unit.now()}", FORM)
 
 
 # --- record ----------------------------------------------------------------
@@ -352,22 +347,22 @@ def _timestamp(text: str) -> float:
 
 def _written(request: Request, client: Node, alias: str, value: str) -> Node | None:
     """The series to write to, which is made when that is wanted; None when there is none."""
-    dataports.provide(request.platform, client, {"alias": alias}, value, spelled=True)
-    node = _named(request.platform, client, alias)
+    dataports.provide(request.unit, client, {"alias": alias}, value, spelled=True)
+    node = _named(request.unit, client, alias)
     if node is None:
         request.unknown.append(alias)
     else:
-        request.grounds[node.id] = (_check_there, request.platform, client, node, alias)
+        request.grounds[node.id] = (_check_there, request.unit, client, node, alias)
     return node
 
 
-def _check_there(platform: Platform, client: Node, node: Node, alias: str) -> None:
+def _check_there(unit: Unit, client: Node, node: Node, alias: str) -> None:
     """See that what is being written to is still the client's own.
 
     Raises:
         NotFound: It was dropped or moved away.
     """
-    now = platform.resources.by_id(node.id)
+    now = unit.resources.by_id(node.id)
     if now is None or now.owner != client.id:
         raise NotFound(f"what has the alias {alias!r} was dropped meanwhile")
 
@@ -421,14 +416,14 @@ def _store_points(
     request: Request, node: Node, inputs: list[tuple[float, flow.Input]]
 ) -> Steps[set[int]]:
     """Store the points that clash with none; the positions of the others."""
-    platform = request.platform
-    refused = yield from _clashing(inputs, platform.settings.replace_recorded)
+    unit = request.unit
+    refused = yield from _clashing(inputs, unit.settings.replace_recorded)
     for first in range(0, len(inputs), _AT_ONCE):
         last = min(first + _AT_ONCE, len(inputs))
         places = [position for position in range(first, last) if position not in refused]
         points = [(int(inputs[position][0]), inputs[position][1]) for position in places]
         budget = request.budget
-        occupied = yield from flow.record(platform, node, points, replace=False, budget=budget)
+        occupied = yield from flow.record(unit, node, points, replace=False, budget=budget)
         refused.update(places[place] for place in occupied)
         yield
     return refused
@@ -456,7 +451,7 @@ def _clashing(inputs: list[tuple[float, flow.Input]], last_stays: bool) -> Steps
 
 
 def _time(request: Request) -> Response:
-    return plain(str(request.platform.now()))
+    return plain(str(request.unit.now()))
 
 
 def _ip(request: Request) -> Response:

@@ -6,20 +6,19 @@ import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from functools import cached_property
-from types import GeneratorType
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
-from ..background.waits import Hangup
 from ..core import errors, jsontext
 from ..core.access import Grounds, Watch
 from ..core.budget import Budget
 from ..core.pieces import decoded
 from ..core.turns import Pace, Steps, at_once
-from ..platform import Platform
+from ..core.unit import Unit
+from ..platform import Hangup, Platform
 
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
@@ -167,6 +166,7 @@ class Request:
 
     def __init__(self, platform: Platform, scope: Scope, receive: Receive) -> None:
         self.platform = platform
+        self.unit: Unit = platform.unit
         self.scope = scope
         self.receive = receive
         # What HEAD is answered is what GET is; the server leaves the body out.
@@ -177,7 +177,7 @@ class Request:
         self.caller = "-"
         self.check_caller: Callable[[], object] = lambda: None  # raises when it may not act
         self.grounds: Grounds = {}
-        self._watch = Watch(platform.database, lambda: self.check_caller(), self.grounds)
+        self._watch = Watch(platform.unit, lambda: self.check_caller(), self.grounds)
         self.names: list[str] = []
         self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
@@ -304,13 +304,18 @@ class _Lines:
         return line
 
 
-async def answered(request: Request, answer: Any) -> Response:
-    """What a handler returns: an answer, or what becomes one, in steps or by waiting."""
+Handler = Callable[..., Union[Response, Awaitable[Response], Steps[Response]]]
+
+
+async def answered(request: Request, handler: Handler, *arguments: Any) -> Response:
+    """The answer that a handler gives: at once, in steps, or after waiting; it is durable then."""
+
+    def work(_: Unit) -> Any:
+        return handler(request, *arguments)
+
+    answer: Any = await request.platform.run(work, check=request.check)
     if isinstance(answer, Response):
         return answer
-    if isinstance(answer, GeneratorType):
-        answer = await request.platform.finished(answer, request.check)
-        return await answered(request, answer)
     response: Response = await answer
     return response
 

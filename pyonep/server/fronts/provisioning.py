@@ -21,9 +21,10 @@ from ..core.errors import (
     Unauthorized,
     Unsupported,
 )
+from ..core.events import Remains
 from ..core.turns import Pace, Steps
-from ..platform import Platform
-from ..store import PIECE, Content, Member, Model, Node, Range, Serial, Vendor
+from ..core.unit import PIECE, Content, Member, Model, Node, Range, Serial, Unit, Vendor
+from ..platform import Batch
 from .http import (
     CSV,
     EVERYTHING,
@@ -99,10 +100,7 @@ async def respond(request: Request, read: Read) -> Response:
     request.check_caller = lambda: _caller(request, route)
     if isinstance(caller, Management):
         _check_guest(request, handler, caller)
-    answer = request.platform.work(handler, request, caller, *arguments)
-    response = await answered(request, answer)
-    await request.platform.committed()
-    return response
+    return await answered(request, handler, caller, *arguments)
 
 
 def _most_bytes(request: Request, route: Route) -> int:
@@ -147,7 +145,7 @@ def _client(request: Request) -> Node | None:
     cik = request.headers.get("x-exosite-cik")
     if not cik:
         return None
-    client = access.by_key(request.platform, cik)
+    client = access.by_key(request.unit, cik)
     request.caller = client.rid
     return client
 
@@ -155,33 +153,33 @@ def _client(request: Request) -> Node | None:
 def _vendor(request: Request, client: Node | None, tokens: bool) -> Vendor:
     if client is None:
         token = request.headers.get("x-exosite-token", "")
-        vendor = request.platform.fleet.vendor_by_token(token) if tokens else None
+        vendor = request.unit.fleet.vendor_by_token(token) if tokens else None
         if vendor is None:
             raise Unauthorized
-        _vendor_client(request.platform, vendor)
+        _vendor_client(request.unit, vendor)
         request.caller = vendor.name
         return vendor
-    own = request.platform.fleet.vendor_of(client.id)
+    own = request.unit.fleet.vendor_of(client.id)
     if own is None:
         raise Forbidden("no vendor is registered to this client")
     request.caller = own.name
     return own
 
 
-def _vendor_client(platform: Platform, vendor: Vendor) -> Node:
+def _vendor_client(unit: Unit, vendor: Vendor) -> Node:
     """The client of a vendor, as long as it may act: tokens and shares rest with it."""
-    return access.admitted(platform, platform.resources.by_id(vendor.client))
+    return access.admitted(unit, unit.resources.by_id(vendor.client))
 
 
 def _model_owner(request: Request, vendor: Vendor) -> Vendor:
     named = request.headers.get("x-exosite-vendor")
     if not named or named == vendor.name:
         return vendor
-    owner = request.platform.fleet.vendor(named)
+    owner = request.unit.fleet.vendor(named)
     if owner is None:
         raise Forbidden("nothing is shared by that vendor")
     try:
-        _vendor_client(request.platform, owner)
+        _vendor_client(request.unit, owner)
     except (Unauthorized, Forbidden) as error:
         raise Forbidden("what that vendor shares rests: it may not act itself") from error
     return owner
@@ -208,9 +206,9 @@ def _model(request: Request, caller: Management, name: str) -> Model:
 
 
 def _found_model(request: Request, caller: Management, name: str) -> Model:
-    model = request.platform.fleet.model(caller.owner.id, name)
+    model = request.unit.fleet.model(caller.owner.id, name)
     if caller.is_guest:
-        shared = model is not None and request.platform.fleet.is_shared(model.id, caller.vendor.id)
+        shared = model is not None and request.unit.fleet.is_shared(model.id, caller.vendor.id)
         if not shared:
             raise Forbidden("the model is not shared with this vendor")
     if model is None:
@@ -235,33 +233,33 @@ def _activate(request: Request, _: None) -> Response:
     form = _form(request)
     vendor_name, model_name, sn = (form.need(name) for name in ("vendor", "model", "sn"))
     request.names = [vendor_name, model_name, sn]
-    platform = request.platform
-    vendor = platform.fleet.vendor(vendor_name)
-    model = vendor and platform.fleet.model(vendor.id, model_name)
+    unit = request.unit
+    vendor = unit.fleet.vendor(vendor_name)
+    model = vendor and unit.fleet.model(vendor.id, model_name)
     if vendor is None or model is None:
         raise NotFound("no such vendor or model")
-    return plain(fleet.activate(platform, model, sn, vendor, request.peer))
+    return plain(fleet.activate(unit, model, sn, vendor, request.peer))
 
 
 def _download(request: Request, client: Node) -> Steps[Response]:
     query = request.query
     vendor_name, model_name = query.need("vendor"), query.need("model")
     wants_info, name = query.is_true("info"), query.get("id")
-    platform = request.platform
-    vendor = platform.fleet.vendor(vendor_name)
-    model = vendor and platform.fleet.model(vendor.id, model_name)
+    unit = request.unit
+    vendor = unit.fleet.vendor(vendor_name)
+    model = vendor and unit.fleet.model(vendor.id, model_name)
     if wants_info and not name:
         raise Malformed("info needs an id")
     if model is None:
         raise (Malformed if wants_info else Forbidden)("no such vendor and model")
-    mine = [s for s in platform.fleet.serials_of(client.id) if s.model == model.id]
+    mine = [s for s in unit.fleet.serials_of(client.id) if s.model == model.id]
     if not mine:
         raise Forbidden("the caller is no device of this model")
     if not name:
-        usable = yield from _usable(platform, model, mine[0].sn)
+        usable = yield from _usable(unit, model, mine[0].sn)
         return (yield from _names(request, usable))
-    content = _content(platform, model, name)
-    yield from _authorise(platform, model, mine[0].sn, content)
+    content = _content(unit, model, name)
+    yield from _authorise(unit, model, mine[0].sn, content)
     if wants_info:
         return listed([_facts(content)])
     return _blob(request, content)
@@ -275,16 +273,16 @@ def _registrant(request: Request) -> Node:
     client = _client(request)
     if client is not None:
         return client
-    vendor = request.platform.fleet.vendor_by_token(request.headers.get("x-exosite-token", ""))
+    vendor = request.unit.fleet.vendor_by_token(request.headers.get("x-exosite-token", ""))
     if vendor is None:
         raise Unauthorized
-    node = _vendor_client(request.platform, vendor)
+    node = _vendor_client(request.unit, vendor)
     request.caller = vendor.name
     return node
 
 
 def _registered(request: Request, _: None) -> Response:
-    vendor = request.platform.fleet.vendor_of(_registrant(request).id)
+    vendor = request.unit.fleet.vendor_of(_registrant(request).id)
     return plain(vendor.name) if vendor else nothing(204)
 
 
@@ -292,16 +290,16 @@ def _register(request: Request, _: None) -> Response:
     client = _registrant(request)
     form = _form(request)
     if form.is_true("delete"):
-        fleet.unregister(request.platform, client, form.need("vendor"))
+        fleet.unregister(request.unit, client, form.need("vendor"))
     else:
         if _client(request) is None:
             raise Unauthorized
-        fleet.register(request.platform, client, form.need("vendor"))
+        fleet.register(request.unit, client, form.need("vendor"))
     return done()
 
 
 def _tokens(request: Request, caller: Management) -> Response:
-    return listed([[label] for label in request.platform.fleet.labels(caller.vendor.id)])
+    return listed([[label] for label in request.unit.fleet.labels(caller.vendor.id)])
 
 
 def _change_tokens(request: Request, caller: Management) -> Response:
@@ -309,21 +307,21 @@ def _change_tokens(request: Request, caller: Management) -> Response:
     label = fleet.name(form.need("id"), "id")
     if form.is_true("delete"):
         return _remove_token(request, caller, label)
-    return plain(fleet.add_token(request.platform, caller.vendor, label))
+    return plain(fleet.add_token(request.unit, caller.vendor, label))
 
 
 def _token(request: Request, caller: Management, label: str) -> Response:
-    token = request.platform.fleet.token(caller.vendor.id, label)
+    token = request.unit.fleet.token(caller.vendor.id, label)
     if token is None:
         raise NotFound("no token of that label")
     return plain(token)
 
 
 def _remove_token(request: Request, caller: Management, label: str) -> Response:
-    token = request.platform.fleet.token(caller.vendor.id, label)
+    token = request.unit.fleet.token(caller.vendor.id, label)
     if token is None:
         raise NotFound("no token of that label")
-    request.platform.fleet.remove_token(token)
+    request.unit.fleet.remove_token(token)
     return done()
 
 
@@ -333,10 +331,10 @@ def _remove_token(request: Request, caller: Management, label: str) -> Response:
 def _models(request: Request, caller: Management) -> Response:
     show = request.query.get("show")
     if show == "shared":
-        return listed(request.platform.fleet.shared_to(caller.vendor.id))
+        return listed(request.unit.fleet.shared_to(caller.vendor.id))
     if show:
         raise Malformed("show must be shared")
-    return listed([[name] for name in request.platform.fleet.models(caller.vendor.id)])
+    return listed([[name] for name in request.unit.fleet.models(caller.vendor.id)])
 
 
 def _change_models(request: Request, caller: Management) -> Response:
@@ -345,15 +343,15 @@ def _change_models(request: Request, caller: Management) -> Response:
     if form.is_true("delete"):
         return _remove_model(request, caller, name)
     chosen = _template(request, caller, form)
-    if request.platform.fleet.model(caller.vendor.id, name) is not None:
+    if request.unit.fleet.model(caller.vendor.id, name) is not None:
         raise Conflict("there is a model of that name")
-    request.platform.fleet.add_model(caller.vendor.id, name, *chosen)
+    request.unit.fleet.add_model(caller.vendor.id, name, *chosen)
     return done()
 
 
 def _template(request: Request, caller: Management, form: Form) -> fleet.Template:
     rid, code, options = form.get("rid"), form.get("code"), form.all("options")
-    return fleet.template(request.platform, caller.vendor, rid, code, options)
+    return fleet.template(request.unit, caller.vendor, rid, code, options)
 
 
 def _model_info(request: Request, caller: Management, name: str) -> Response:
@@ -368,12 +366,12 @@ def _update_model(request: Request, caller: Management, name: str) -> Response:
     if bool(form.get("rid")) == bool(form.get("code")):
         raise Malformed("a model needs either rid or code")
     model = _model(request, caller, name)
-    request.platform.fleet.change_model(model, *_template(request, caller, form))
+    request.unit.fleet.change_model(model, *_template(request, caller, form))
     return done()
 
 
 def _remove_model(request: Request, caller: Management, name: str) -> Response:
-    fleet.remove_model(request.platform, _model(request, caller, name))
+    fleet.remove_model(request.unit, _model(request, caller, name))
     return done()
 
 
@@ -381,36 +379,36 @@ def _remove_model(request: Request, caller: Management, name: str) -> Response:
 
 
 def _serials(request: Request, caller: Management, name: str) -> Answer:
-    query, platform = request.query, request.platform
+    query, unit = request.query, request.unit
     show, (offset, limit) = query.get("show"), request.page()
     if show not in ("", "ranges"):
         raise Malformed("show must be ranges")
     model = _model(request, caller, name)
     if show == "ranges":
-        return _show_ranges(platform, model)
+        return _show_ranges(unit, model)
     shared, after = query.get("shared"), -1
     if caller.is_guest:
         listing = _enabled_by(request, caller, model, caller.vendor)
     elif shared:
-        other = platform.fleet.vendor(shared)
+        other = unit.fleet.vendor(shared)
         if other is None:
             return nothing(204)
         listing = _enabled_by(request, caller, model, other)
     else:
-        start = platform.fleet.start(model.id, offset)
+        start = unit.fleet.start(model.id, offset)
         if start is None:
             return nothing(204)
         after, offset = start
         listing = Listing(
-            lambda after, most: _rows(request, caller, platform.fleet.page(model.id, after, most)),
-            partial(platform.fleet.skip, model.id),
+            lambda after, most: _rows(request, caller, unit.fleet.page(model.id, after, most)),
+            partial(unit.fleet.skip, model.id),
         )
     return paged(request, listing, offset, limit, after)
 
 
 def _enabled_by(request: Request, caller: Management, model: Model, vendor: Vendor) -> Listing:
     """The serial numbers of a model that a vendor enabled."""
-    store = request.platform.fleet
+    store = request.unit.fleet
     return Listing(
         lambda after, most: _rows(request, caller, store.page_of(model.id, vendor.id, after, most)),
         partial(store.skip_of, model.id, vendor.id),
@@ -418,20 +416,20 @@ def _enabled_by(request: Request, caller: Management, model: Model, vendor: Vend
 
 
 def _rows(request: Request, caller: Management, serials: list[Serial]) -> list[list[Any]]:
-    rows = [[one.place, *_serial_row(request.platform, caller, one)] for one in serials]
+    rows = [[one.place, *_serial_row(request.unit, caller, one)] for one in serials]
     if request.query.is_true("status"):
         return rows
     return [[place, sn, rid, extra] for place, sn, _, rid, extra in rows]
 
 
-def _serial_row(platform: Platform, caller: Management, serial: Serial) -> list[str]:
-    node = None if serial.client is None else platform.resources.by_id(serial.client)
+def _serial_row(unit: Unit, caller: Management, serial: Serial) -> list[str]:
+    node = None if serial.client is None else unit.resources.by_id(serial.client)
     extra = "" if caller.is_guest else serial.extra
-    return [serial.sn, fleet.state(platform, serial), node.rid if node else "", extra]
+    return [serial.sn, fleet.state(unit, serial), node.rid if node else "", extra]
 
 
-def _show_ranges(platform: Platform, model: Model) -> Response:
-    ranges = platform.fleet.ranges(model.id)
+def _show_ranges(unit: Unit, model: Model) -> Response:
+    ranges = unit.fleet.ranges(model.id)
     if not ranges:
         return nothing(204)
     shown = [
@@ -455,7 +453,7 @@ def _change_serials(request: Request, caller: Management, name: str) -> Steps[Re
         entries = yield from _each(form.all("sn"), lambda sn: (fleet.name(sn, "sn"), extra))
     if not entries:
         raise Malformed("no serial number given")
-    yield from fleet.add(request.platform, _model(request, caller, name), entries)
+    yield from fleet.add(request.unit, _model(request, caller, name), entries)
     return done()
 
 
@@ -485,7 +483,7 @@ def _remove_listed(request: Request, caller: Management, name: str, form: Form) 
     if not numbers:
         raise Malformed("no serial number given")
     model = _model(request, caller, name)
-    found = yield from _each(numbers, lambda sn: fleet.remove(request.platform, model, sn))
+    found = yield from _each(numbers, lambda sn: fleet.remove(request.unit, model, sn))
     if len(numbers) == 1 and not found[0]:
         raise NotFound("no such serial number")
     return done()
@@ -501,7 +499,7 @@ def _remove_serials(request: Request, caller: Management, name: str) -> Steps[Re
     if not numbers:
         raise Malformed("no serial number given")
     model = _model(request, caller, name)
-    yield from _each(numbers, lambda sn: fleet.remove(request.platform, model, sn))
+    yield from _each(numbers, lambda sn: fleet.remove(request.unit, model, sn))
     return done()
 
 
@@ -519,27 +517,27 @@ def _given_ranges(request: Request) -> Steps[list[Range]]:
 def _add_ranges(request: Request, caller: Management, name: str) -> Steps[Response]:
     new = yield from _given_ranges(request)
     model = _model(request, caller, name)
-    known = request.platform.fleet.ranges(model.id)
+    known = request.unit.fleet.ranges(model.id)
     most = request.platform.settings.max_ranges
     if len(known) + len(new) > most:
         raise TooLarge(f"a model has at most {most} ranges")
     if fleet.any_overlap([*known, *new]):
         raise Conflict("a range overlaps another; none was added")
     for one in new:
-        request.platform.fleet.add_range(model.id, one)
+        request.unit.fleet.add_range(model.id, one)
     return done()
 
 
 def _remove_ranges(request: Request, caller: Management, name: str) -> Steps[Response]:
     given = yield from _given_ranges(request)
     model = _model(request, caller, name)
-    known = {one[1:]: one for one in reversed(request.platform.fleet.ranges(model.id))}
+    known = {one[1:]: one for one in reversed(request.unit.fleet.ranges(model.id))}
     found = [known.get(one[1:]) for one in given]
     if None in found:
         raise NotFound("no such range; none was removed")
     for one in found:
         assert one is not None
-        request.platform.fleet.remove_range(one)
+        request.unit.fleet.remove_range(one)
     return done()
 
 
@@ -548,7 +546,7 @@ def _remove_ranges(request: Request, caller: Management, name: str) -> Steps[Res
 
 def _visible(request: Request, caller: Management, model: Model, sn: str) -> Serial:
     """A serial number, when the caller may see it."""
-    serial = fleet.existing(request.platform, model, sn)
+    serial = fleet.existing(request.unit, model, sn)
     if caller.is_guest and serial.enabled_by not in (None, caller.vendor.id):
         raise NotFound("no such serial number")
     return serial
@@ -561,15 +559,15 @@ def _serial(request: Request, caller: Management, name: str, sn: str) -> Answer:
     page = request.page()
     model = _model(request, caller, name)
     serial = _visible(request, caller, model, sn)
-    platform = request.platform
+    unit = request.unit
     if show == "groups":
         return _groups_with(request, model, "sn", sn, page)
     if caller.is_guest and serial.enabled_by is None:
         raise NotFound("no such serial number")
     if show == "log":
-        log = Listing(partial(platform.fleet.log, serial.id), lambda after, many: None)
+        log = Listing(partial(unit.fleet.log, serial.id), lambda after, many: None)
         return paged(request, log, 0, EVERYTHING)
-    row = _serial_row(platform, caller, serial)[1:]
+    row = _serial_row(unit, caller, serial)[1:]
     if row[0] == fleet.UNUSED:
         return nothing(204)
     if row[0] == fleet.ORPHAN:
@@ -583,22 +581,22 @@ def _act_on_serial(request: Request, caller: Management, name: str, sn: str) -> 
     owner, old = form.get("owner"), form.get("oldsn")
     if enable == disable or (owner and old):
         raise Malformed("enable=true (with owner or oldsn) or disable=true")
-    platform, model = request.platform, _model(request, caller, name)
+    unit, model = request.unit, _model(request, caller, name)
     serial = _visible(request, caller, model, sn)
     if disable:
-        fleet.disable(platform, _mine(caller, serial))
+        fleet.disable(unit, _mine(caller, serial))
     elif owner:
-        return _enabled(request, fleet.enable(platform, model, sn, caller.vendor, owner))
+        return _enabled(fleet.enable(unit, model, sn, caller.vendor, owner))
     elif old:
         source = _mine(caller, _visible(request, caller, model, old))
-        fleet.remap(platform, model, serial, source, caller.vendor)
+        fleet.remap(unit, model, serial, source, caller.vendor)
     else:
-        fleet.reenable(platform, _mine(caller, serial))
+        fleet.reenable(unit, _mine(caller, serial))
     return done()
 
 
-async def _enabled(request: Request, steps: Steps[str]) -> Response:
-    return plain(await request.platform.finished(steps, request.check), CSV)
+def _enabled(steps: Steps[str]) -> Steps[Response]:
+    return plain((yield from steps), CSV)
 
 
 def _mine(caller: Management, serial: Serial) -> Serial:
@@ -609,7 +607,7 @@ def _mine(caller: Management, serial: Serial) -> Serial:
 
 
 def _remove_serial(request: Request, caller: Management, name: str, sn: str) -> Response:
-    if not fleet.remove(request.platform, _model(request, caller, name), sn):
+    if not fleet.remove(request.unit, _model(request, caller, name), sn):
         raise NotFound("no such serial number")
     return done()
 
@@ -617,22 +615,22 @@ def _remove_serial(request: Request, caller: Management, name: str, sn: str) -> 
 # --- content ---------------------------------------------------------------
 
 
-def _content(platform: Platform, model: Model, name: str) -> Content:
-    content = platform.content.one(model.id, name)
+def _content(unit: Unit, model: Model, name: str) -> Content:
+    content = unit.content.one(model.id, name)
     if content is None:
         raise NotFound("no such content")
     return content
 
 
-def _usable(platform: Platform, model: Model, sn: str) -> Steps[list[str]]:
+def _usable(unit: Unit, model: Model, sn: str) -> Steps[list[str]]:
     """Names of the content that a serial number may use."""
-    mine = yield from fleet.holders(platform, model, "sn", sn)
+    mine = yield from fleet.holders(unit, model, "sn", sn)
     found = []
     after = 0
-    while some := platform.content.after(model.id, after, _CONTENTS):
+    while some := unit.content.after(model.id, after, _CONTENTS):
         for content in some:
             if content.protected:
-                its = yield from fleet.holders(platform, model, "content", content.name)
+                its = yield from fleet.holders(unit, model, "content", content.name)
                 yield
                 if not mine & its:
                     continue
@@ -642,8 +640,8 @@ def _usable(platform: Platform, model: Model, sn: str) -> Steps[list[str]]:
     return found
 
 
-def _authorise(platform: Platform, model: Model, sn: str, content: Content) -> Steps[None]:
-    if content.protected and not (yield from fleet.may_use(platform, model, sn, content.name)):
+def _authorise(unit: Unit, model: Model, sn: str, content: Content) -> Steps[None]:
+    if content.protected and not (yield from fleet.may_use(unit, model, sn, content.name)):
         raise Forbidden("the content is protected, and not for this serial number")
 
 
@@ -666,9 +664,9 @@ def _contents(request: Request, caller: Management, name: str) -> Steps[Response
     model = _content_model(request, caller, name, Malformed)
     if sn:
         _known_serial(request, model, sn)
-        usable = yield from _usable(request.platform, model, sn)
+        usable = yield from _usable(request.unit, model, sn)
         return (yield from _names(request, usable))
-    store = request.platform.content
+    store = request.unit.content
     listing = Listing(
         lambda after, most: [(one.id, one.name) for one in store.after(model.id, after, most)],
         lambda after, many: None,
@@ -686,7 +684,7 @@ def _names(request: Request, names: list[str]) -> Steps[Response]:
 
 
 def _known_serial(request: Request, model: Model, sn: str) -> None:
-    if fleet.find(request.platform, model, sn) is None:
+    if fleet.find(request.unit, model, sn) is None:
         raise Malformed("no such serial number")
 
 
@@ -697,10 +695,10 @@ def _change_contents(request: Request, caller: Management, name: str) -> Answer:
         return _remove_content(request, caller, name, identifier)
     meta = fleet.remark(form.get("meta") or form.get("description"), "meta")
     model = _model(request, caller, name)
-    platform = request.platform
-    if platform.content.one(model.id, identifier) is not None:
+    unit = request.unit
+    if unit.content.one(model.id, identifier) is not None:
         raise Conflict("there is content of that id")
-    platform.content.add(model.id, identifier, meta, form.is_true("protected"), platform.now())
+    unit.content.add(model.id, identifier, meta, form.is_true("protected"), unit.now())
     return done()
 
 
@@ -711,15 +709,15 @@ def _show_content(
     sn, download = query.get("sn"), query.is_true("download")
     missing = Forbidden if download else Malformed if sn else NotFound
     model = _content_model(request, caller, name, missing)
-    platform = request.platform
+    unit = request.unit
     if query.get("show") == "groups":
-        content = _content(platform, model, identifier)
+        content = _content(unit, model, identifier)
         return (yield from _groups_with(request, model, "content", content.name, page))
     if sn:
         _known_serial(request, model, sn)
-    content = _content(platform, model, identifier)
+    content = _content(unit, model, identifier)
     if sn:
-        yield from _authorise(platform, model, sn, content)
+        yield from _authorise(unit, model, sn, content)
     if download:
         return _blob(request, content)
     flag = [] if sn else ["true" if content.protected else "false"]
@@ -729,54 +727,66 @@ def _show_content(
 def _blob(request: Request, content: Content) -> Response:
     if content.blob is None:
         raise NotFound("nothing was uploaded yet")
-    blob, platform = content.blob, request.platform
+    blob, unit = content.blob, request.unit
 
     async def pieces(first: int, last: int) -> AsyncIterator[bytes]:
         position = first
         try:
-            with platform.content.reading(blob):
+            with unit.content.reading(blob):
                 while position <= last:
                     number, start = divmod(position, PIECE)
-                    piece = platform.content.piece(blob, number)
+                    piece = unit.content.piece(blob, number)
                     yield piece[start : start + last - position + 1]
                     position = (number + 1) * PIECE
                     # Who reads as fast as we send would never let others run.
                     await asyncio.sleep(0)
         finally:
-            platform.remove_dropped()  # it may have been replaced meanwhile
+            request.platform.removal.begin()  # it may have been replaced meanwhile
 
     return ranged(request.headers.get("range"), content.size, content.type, pieces)
 
 
 async def _upload(request: Request, caller: Management, name: str, identifier: str) -> Response:
-    platform = request.platform
-    content = _content(platform, _model(request, caller, name), identifier)
+    platform, unit = request.platform, request.unit
+    content = _content(unit, _model(request, caller, name), identifier)
     if content.blob is not None and platform.settings.strict_content_upload:
         raise Conflict("the content has a blob")
     announced = whole(request.headers.get("content-length", "0"))
     if announced is not None and announced > platform.settings.max_content_bytes:
         raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
-    rollbacks = platform.rollbacks
-    blob = platform.work(platform.content.new_blob)
+    batch = Batch(platform)
+    blob = platform.work(_new_blob)
     try:
         size = await _receive(request, blob)
         type = request.headers.get("content-type") or "application/octet-stream"
-        await platform.committed(rollbacks)
+        await batch.durable()
         request.check()
-        platform.work(_put_blob, platform, content, blob, type, size)
+        await platform.run(_put_blob, content, blob, type, size)
     except BaseException:
-        platform.work(platform.content.abandon, blob)
+        platform.work(_abandon, blob)
         raise
-    finally:
-        platform.remove_dropped()
     return done()
 
 
-def _put_blob(platform: Platform, content: Content, blob: int, type: str, size: int) -> None:
-    current = platform.content.one(content.model, content.name)
+def _new_blob(unit: Unit) -> int:
+    return unit.content.new_blob()
+
+
+def _abandon(unit: Unit, blob: int) -> None:
+    unit.content.abandon(blob)
+    unit.emit(Remains())
+
+
+def _add_piece(unit: Unit, blob: int, number: int, piece: bytes) -> None:
+    unit.content.add_piece(blob, number, piece)
+
+
+def _put_blob(unit: Unit, content: Content, blob: int, type: str, size: int) -> None:
+    current = unit.content.one(content.model, content.name)
     if current is None or current.id != content.id:
         raise NotFound("the content was removed meanwhile")
-    platform.content.set_blob(current, blob, type, size, platform.now())
+    unit.content.set_blob(current, blob, type, size, unit.now())
+    unit.emit(Remains())  # of what was there before
 
 
 async def _receive(request: Request, blob: int) -> int:
@@ -790,11 +800,10 @@ async def _receive(request: Request, blob: int) -> int:
         buffer += message.get("body", b"")
         more = message.get("more_body", False)
         while len(buffer) >= PIECE or (buffer and not more):
-            platform.work(platform.content.add_piece, blob, number, bytes(buffer[:PIECE]))
+            await platform.run(_add_piece, blob, number, bytes(buffer[:PIECE]))
             size += len(buffer[:PIECE])
             del buffer[:PIECE]
             number += 1
-            await platform.committed()
         if size + len(buffer) > platform.settings.max_content_bytes:
             raise TooLarge(f"at most {platform.settings.max_content_bytes} bytes")
         if not more:
@@ -805,11 +814,11 @@ def _remove_content(
     request: Request, caller: Management, name: str, identifier: str
 ) -> Steps[Response]:
     model = _model(request, caller, name)
-    content = _content(request.platform, model, identifier)
-    while request.platform.fleet.remove_memberships(model.id, "content", identifier):
+    content = _content(request.unit, model, identifier)
+    while request.unit.fleet.remove_memberships(model.id, "content", identifier):
         yield
-    request.platform.content.remove(content)
-    request.platform.remove_dropped()
+    request.unit.content.remove(content)
+    request.unit.emit(Remains())
     return done()
 
 
@@ -819,13 +828,13 @@ def _remove_content(
 def _groups_with(
     request: Request, model: Model, type: str, member: str, page: tuple[int, int]
 ) -> Steps[Response]:
-    store, what = request.platform.fleet, (model.id, type, member, request.platform.clock())
+    store, what = request.unit.fleet, (model.id, type, member, request.unit.clock())
     listing = Listing(partial(store.groups_with, *what), partial(store.skip_groups_with, *what))
     return paged(request, listing, *page)
 
 
 def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
-    group = request.platform.fleet.group(model.id, name)
+    group = request.unit.fleet.group(model.id, name)
     if group is None:
         raise NotFound("no such group")
     request.grounds["group", group[0]] = (_check_group, request, model, name, group[0])
@@ -833,13 +842,13 @@ def _group_of(request: Request, model: Model, name: str) -> tuple[int, str]:
 
 
 def _check_group(request: Request, model: Model, name: str, number: int) -> None:
-    group = request.platform.fleet.group(model.id, name)
+    group = request.unit.fleet.group(model.id, name)
     if group is None or group[0] != number:
         raise NotFound("the group was removed meanwhile")
 
 
 def _groups(request: Request, caller: Management, name: str) -> Steps[Response]:
-    page, store = request.page(), request.platform.fleet
+    page, store = request.page(), request.unit.fleet
     model = _model(request, caller, name)
     listing = Listing(partial(store.groups, model.id), partial(store.skip_groups, model.id))
     return paged(request, listing, *page)
@@ -852,9 +861,9 @@ def _change_groups(request: Request, caller: Management, name: str) -> Answer:
         return _remove_group(request, caller, name, identifier)
     meta = fleet.remark(form.get("meta") or form.get("description"), "meta")
     model = _model(request, caller, name)
-    if request.platform.fleet.group(model.id, identifier) is not None:
+    if request.unit.fleet.group(model.id, identifier) is not None:
         raise Conflict("there is a group of that id")
-    request.platform.fleet.add_group(model.id, identifier, meta)
+    request.unit.fleet.add_group(model.id, identifier, meta)
     return done()
 
 
@@ -864,7 +873,7 @@ def _group(request: Request, caller: Management, name: str, identifier: str) -> 
     number, meta = _group_of(request, model, identifier)
     if show == "groups":
         return (yield from _groups_with(request, model, "group", identifier, page))
-    count = yield from fleet.count_members(request.platform, number)
+    count = yield from fleet.count_members(request.unit, number)
     return listed([[meta, count]])
 
 
@@ -873,7 +882,7 @@ def _remove_group(
 ) -> Steps[Response]:
     model = _model(request, caller, name)
     number, _ = _group_of(request, model, identifier)
-    yield from fleet.remove_group(request.platform, model, identifier, number)
+    yield from fleet.remove_group(request.unit, model, identifier, number)
     return done()
 
 
@@ -883,7 +892,7 @@ def _members(request: Request, caller: Management, name: str, identifier: str) -
     if type and type not in MEMBER_TYPES:
         raise Malformed(f"type must be one of {', '.join(MEMBER_TYPES)}")
     number, _ = _group_of(request, _model(request, caller, name), identifier)
-    store, now = request.platform.fleet, request.platform.clock()
+    store, now = request.unit.fleet, request.unit.clock()
     if member:
         types = [type] if type else MEMBER_TYPES
         found = (store.member(number, now, one, member) for one in types)
@@ -912,7 +921,7 @@ def _change_members(
     number, _ = _group_of(request, model, identifier)
     if not removing and any((m.type, m.member) == ("group", identifier) for m in wanted):
         raise Malformed("a group cannot hold itself")
-    change = request.platform.fleet
+    change = request.unit.fleet
     if removing:
         yield from _each(wanted, lambda one: change.remove_member(number, one.type, one.member))
     else:
@@ -941,7 +950,7 @@ def _remove_members(
     _need_type(request, CSV_TYPE)
     wanted = yield from request.rows(lambda line, row: _member(line, row[:2]))
     number, _ = _group_of(request, _model(request, caller, name), identifier)
-    change = request.platform.fleet
+    change = request.unit.fleet
     yield from _each(wanted, lambda one: change.remove_member(number, one.type, one.member))
     return done()
 
@@ -951,7 +960,7 @@ def _remove_members(
 
 def _partner(request: Request, caller: Management, name: str, vendor: str) -> tuple[Model, Vendor]:
     model = _model(request, caller, name)
-    partner = request.platform.fleet.vendor(vendor)
+    partner = request.unit.fleet.vendor(vendor)
     if partner is None:
         raise NotFound("no such vendor")
     return model, partner
@@ -959,7 +968,7 @@ def _partner(request: Request, caller: Management, name: str, vendor: str) -> tu
 
 def _shares(request: Request, caller: Management, name: str) -> Response:
     model = _model(request, caller, name)
-    return listed([[vendor] for vendor in request.platform.fleet.shared_with(model.id)])
+    return listed([[vendor] for vendor in request.unit.fleet.shared_with(model.id)])
 
 
 def _change_shares(request: Request, caller: Management, name: str) -> Response:
@@ -970,13 +979,13 @@ def _change_shares(request: Request, caller: Management, name: str) -> Response:
     model, partner = _partner(request, caller, name, vendor)
     if partner.id == caller.vendor.id:
         raise Conflict("a vendor needs no share of its own model")
-    request.platform.fleet.share_model(model.id, partner.id)
+    request.unit.fleet.share_model(model.id, partner.id)
     return done()
 
 
 def _share(request: Request, caller: Management, name: str, vendor: str) -> Response:
     model, partner = _partner(request, caller, name, vendor)
-    if not request.platform.fleet.is_shared(model.id, partner.id):
+    if not request.unit.fleet.is_shared(model.id, partner.id):
         raise NotFound("the model is not shared with that vendor")
     response = nothing(204)
     response.headers["Content-Type"] = CSV
@@ -986,7 +995,7 @@ def _share(request: Request, caller: Management, name: str, vendor: str) -> Resp
 def _remove_share(request: Request, caller: Management, name: str, vendor: str) -> Response:
     _share(request, caller, name, vendor)
     model, partner = _partner(request, caller, name, vendor)
-    request.platform.fleet.unshare_model(model.id, partner.id)
+    request.unit.fleet.unshare_model(model.id, partner.id)
     return done()
 
 

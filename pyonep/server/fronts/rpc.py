@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, Optional
 
-from ..background.waits import Hangup, HungUp, Waiter, while_connected
 from ..core import jsontext, pieces
 from ..core.access import Caller
 from ..core.budget import Budget
-from ..core.errors import BadArguments, BadWord, NotKept, Partly, Refused, Unauthorized
+from ..core.errors import BadArguments, BadWord, HungUp, NotKept, Refused, Unauthorized
 from ..core.pieces import Encoded
+from ..core.results import Partly
 from ..core.turns import Steps, Turn, in_turns
-from ..platform import Platform, Unfinished
+from ..platform import Batch, Hangup, Platform, Unfinished, Waiter, while_connected
 from . import calllog
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
@@ -177,16 +177,16 @@ class _Ran(NamedTuple):
 async def _answers(
     platform: Platform, request: _Request, hangup: Optional[Hangup]
 ) -> list[dict[str, Any]]:
-    rollbacks = platform.rollbacks
+    batch = Batch(platform)
     ran: list[_Ran] = []
     try:
         caller = platform.authenticate(request.auth)
         budget, turn = Budget(platform.settings), Turn()
         for call in request.calls:
-            ran.append(await _run(platform, caller, call, budget, not ran))
+            ran.append(await _run(platform, batch, caller, call, budget, not ran))
             if turn.is_over:
                 await turn.pass_on()
-        await platform.committed(rollbacks)
+        await batch.durable()
         waiting = [one for one in ran if one.waiter is not None]
         if waiting:
             await while_connected(hangup, _settle(platform, waiting))
@@ -222,7 +222,12 @@ def _logged(
 
 
 async def _run(
-    platform: Platform, caller: Caller, call: dict[str, Any], budget: Budget, is_first: bool
+    platform: Platform,
+    batch: Batch,
+    caller: Caller,
+    call: dict[str, Any],
+    budget: Budget,
+    is_first: bool,
 ) -> _Ran:
     """Carry out one call."""
     procedure, arguments = call.get("procedure"), call.get("arguments", [])
@@ -233,7 +238,7 @@ async def _run(
     try:
         result = platform.call(caller, procedure, arguments, budget, is_first)
         if type(result) is Unfinished:
-            result = await platform.finished(*result)
+            result = await batch.finished(*result)
         if type(result) in (list, dict, str):
             weight = pieces.weight(result)
             if weight > _FREE_ITEMS:

@@ -8,7 +8,7 @@ from .fleet import MODEL, FleetStore, Member, Model, Range, Serial, Vendor
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import EARLIEST, Point, SeriesStore
-from .timers import TimerStore
+from .timers import Timer, TimerStore
 
 __all__ = [
     "EARLIEST",
@@ -34,6 +34,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreInUse",
+    "Timer",
     "TimerStore",
     "Vendor",
 ]

@@ -23,8 +23,8 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
     node = call.readable(second)
     if call.aliased(alias) is not None:
         raise invalid(f"the alias {shown(alias)} is in use")
-    call.platform.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
-    call.platform.resources.map(call.client.id, alias, node.id)
+    call.unit.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
+    call.unit.resources.map(call.client.id, alias, node.id)
 
 
 @procedure
@@ -34,7 +34,7 @@ def unmap(call: Call, first: Any, second: Any, third: Any = None) -> None:
         call, first, second = call.acting_as(first), second, third
     a_word(first, ["alias"])
     call.require(call.client)
-    call.platform.resources.unmap(call.client.id, a_text(second, "alias"))
+    call.unit.resources.unmap(call.client.id, a_text(second, "alias"))
 
 
 @procedure
@@ -52,16 +52,16 @@ def _aliased(call: Call, name: Any) -> str:
 
 def _owner(call: Call, resource: Any) -> str:
     node = call.below(resource)
-    owner = call.platform.resources.by_id(node.owner or 0)
+    owner = call.unit.resources.by_id(node.owner or 0)
     if owner is None:
         raise Refused("restricted")
     return owner.rid
 
 
 def _shared(call: Call, code: Any) -> str:
-    share = call.platform.rights.share(a_text(code, "code"))
-    node = None if share is None else call.platform.resources.by_id(share.resource)
-    if node is None or not access.in_tree(call.platform, node):
+    share = call.unit.rights.share(a_text(code, "code"))
+    node = None if share is None else call.unit.resources.by_id(share.resource)
+    if node is None or not access.in_tree(call.unit, node):
         raise invalid("no such share code")
     return node.rid
 

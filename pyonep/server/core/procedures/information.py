@@ -23,12 +23,12 @@ def info(call: Call, resource: Any, options: Any = None) -> Any:
     node = call.readable(resource)
     wanted = {name for name, on in an_object(options, "options").items() if on is True}
     steps = _info(call, node, wanted)
-    many = node.type == "client" or len(call.platform.resources.subscribers(node.rid)) > _AT_ONCE
+    many = node.type == "client" or len(call.unit.resources.subscribers(node.rid)) > _AT_ONCE
     return steps if many else at_once(steps)
 
 
 def _info(call: Call, node: Node, wanted: set[str]) -> Steps[Any]:
-    within = access.is_within(call.platform, node, call.client.id)
+    within = access.is_within(call.unit, node, call.client.id)
     found = {}
     for name, tell in _TELL.items():
         if wanted and name not in wanted:
@@ -49,7 +49,7 @@ def _is_mine(call: Call, node: Node) -> bool:
 
 
 def _aliases(call: Call, node: Node) -> Any:
-    resources = call.platform.resources
+    resources = call.unit.resources
     if node.type != "client" or not _is_mine(call, node):
         if node.type == "client":
             return _NOT_MINE
@@ -61,7 +61,7 @@ def _aliases(call: Call, node: Node) -> Any:
 
 def _aliases_in(call: Call, client: Node) -> Steps[Any]:
     found: dict[str, list[str]] = {}
-    for alias, node in (yield from access.aliases_of(call.platform, client)):
+    for alias, node in (yield from access.aliases_of(call.unit, client)):
         found.setdefault(node.rid, []).append(alias)
     return found
 
@@ -75,11 +75,11 @@ def _basic(call: Call, node: Node) -> Steps[Any]:
     }
     locked = bool(node.description.get("locked"))
     if node.type == "client":
-        status = access.key_status(node, call.platform.clock())
+        status = access.key_status(node, call.unit.clock())
         basic["status"] = "locked" if locked else status
     elif node.type == "dispatch":
         basic["status"] = "locked" if locked else access.ACTIVATED
-    elif node.type == "datarule" and rules.kind_of(node) == "script":
+    elif node.type == "datarule" and rules.rule_of(node.description).kind == "script":
         basic["status"] = rules.NOT_RUNNING
     return basic
 
@@ -87,14 +87,14 @@ def _basic(call: Call, node: Node) -> Steps[Any]:
 def _counts(call: Call, node: Node) -> dict[str, int] | None:
     if node.type != "client":
         return None
-    tallies = call.platform.resources.tallies(node.id)
+    tallies = call.unit.resources.tallies(node.id)
     return {kind: tallies.get(kind, (0, 0))[0] for kind in _COUNTED}
 
 
 def _usage(call: Call, node: Node) -> dict[str, int] | None:
     if node.type != "client":
         return None
-    totals = call.platform.resources.totals(node.id)
+    totals = call.unit.resources.totals(node.id)
     return {kind: totals.get(kind, 0) for kind in _COUNTED}
 
 
@@ -112,20 +112,20 @@ def _shares(call: Call, node: Node) -> list[dict[str, Any]] | None:
         return None
     return [
         {"activator": _rid(call, share.activator), "code": share.code, "meta": share.meta}
-        for share in call.platform.rights.shares_of(node.id)
+        for share in call.unit.rights.shares_of(node.id)
     ]
 
 
 def _rid(call: Call, number: int | None) -> str | None:
-    node = None if number is None else call.platform.resources.by_id(number)
+    node = None if number is None else call.unit.resources.by_id(number)
     return node.rid if node else None
 
 
 def _storage(call: Call, node: Node) -> dict[str, int] | None:
     if node.type == "client":
         return None
-    flow.retain(call.platform, node)
-    series = call.platform.series
+    flow.retain(call.unit, node)
+    series = call.unit.series
     newest = series.newest(node.id)
     return {
         "count": series.count(node.id),
@@ -136,11 +136,11 @@ def _storage(call: Call, node: Node) -> dict[str, int] | None:
 
 
 def _subscribers(call: Call, node: Node) -> Steps[Any]:
-    resources, found = call.platform.resources, []
+    resources, found = call.unit.resources, []
     pace = Pace(_AT_ONCE)
     for number in resources.subscribers(node.rid):
         one = resources.by_id(number)
-        if one is not None and access.in_tree(call.platform, one):
+        if one is not None and access.in_tree(call.unit, one):
             found.append([one.type, one.rid])
         if pace.is_full():
             yield
@@ -148,15 +148,15 @@ def _subscribers(call: Call, node: Node) -> Steps[Any]:
 
 
 def _tagged(call: Call, node: Node) -> list[str] | None:
-    return call.platform.resources.tags(node.id) if _is_mine(call, node) else None
+    return call.unit.resources.tags(node.id) if _is_mine(call, node) else None
 
 
 def _tags(call: Call, node: Node) -> list[str]:
-    return call.platform.resources.tags(node.id)
+    return call.unit.resources.tags(node.id)
 
 
 def _comments(call: Call, node: Node) -> list[list[str]]:
-    return [list(comment) for comment in call.platform.resources.comments(node.id)]
+    return [list(comment) for comment in call.unit.resources.comments(node.id)]
 
 
 _TELL: dict[str, Callable[[Call, Node], Any]] = {

@@ -59,7 +59,7 @@ def _public(call: Call, kind: str, _: Any) -> Steps[list[str]]:
 
 def _children(call: Call, kind: str, public_only: bool) -> Steps[list[str]]:
     found: list[str] = []
-    read = partial(call.platform.resources.rids_after, call.client.id, kind, public_only)
+    read = partial(call.unit.resources.rids_after, call.client.id, kind, public_only)
     for page in pages(read, lambda one: one[0], 0, _AT_ONCE):
         found += [rid for _, rid in page]
         if len(page) == _AT_ONCE:  # of few, one step is enough
@@ -68,12 +68,12 @@ def _children(call: Call, kind: str, public_only: bool) -> Steps[list[str]]:
 
 
 def _activated(call: Call, kind: str, _: Any) -> Steps[list[str]]:
-    shared = call.platform.rights.activated_list(call.client.id, kind)
+    shared = call.unit.rights.activated_list(call.client.id, kind)
     return (yield from _alive(call, shared))
 
 
 def _aliased(call: Call, kind: str, _: Any) -> Steps[list[str]]:
-    aliased = yield from access.aliases_of(call.platform, call.client)
+    aliased = yield from access.aliases_of(call.unit, call.client)
     return [node.rid for node in sorted(_nodes(aliased, kind), key=lambda node: node.id)]
 
 
@@ -84,8 +84,8 @@ def _nodes(aliased: list[tuple[str, Node]], kind: str) -> list[Node]:
 def _alive(call: Call, rids: list[str]) -> Steps[list[str]]:
     found, pace = [], Pace(_AT_ONCE)
     for rid in rids:
-        node = call.platform.resources.by_rid(rid)
-        if node is not None and access.in_tree(call.platform, node):
+        node = call.unit.resources.by_rid(rid)
+        if node is not None and access.in_tree(call.unit, node):
             found.append(rid)
         if pace.is_full():
             yield
@@ -98,7 +98,7 @@ def _tagged(call: Call, kind: str, tags: Any) -> Steps[list[str]]:
     for word in words:
         for shared in (False, True):
             what = (call.client.id, kind, word, shared)
-            read = partial(call.platform.resources.tagged, *what)
+            read = partial(call.unit.resources.tagged, *what)
             for page in pages(read, lambda one: one[0], 0, _TAGGED_AT_ONCE):
                 found += yield from _alive(call, [rid for _, rid in page])
                 yield

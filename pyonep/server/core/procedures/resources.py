@@ -36,13 +36,13 @@ def _create(call: Call, kind: Any, given: Any) -> Any:
     _check_named(call, descriptions.references(description))
     if kind not in descriptions.KINDS:
         raise invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
-    return lifecycle.create(call.platform, call.client, kind, description).rid
+    return lifecycle.create(call.unit, call.client, kind, description).rid
 
 
 def _clone(call: Call, given: dict[str, Any]) -> Steps[str]:
     source = clone_source(call, given)
     copy = yield from lifecycle.clone(
-        call.platform,
+        call.unit,
         call.client,
         source,
         aliases=not given.get("noaliases"),
@@ -59,11 +59,11 @@ def clone_source(call: Call, given: dict[str, Any]) -> Node:
     if "rid" in given:
         node = call.own(given["rid"])
     else:
-        share = call.platform.rights.share(a_text(given["code"], "code"))
+        share = call.unit.rights.share(a_text(given["code"], "code"))
         if share is None or share.activator is not None:
             raise invalid("no such share code, or it was activated")
-        found = call.platform.resources.by_id(share.resource)
-        if found is None or not access.in_tree(call.platform, found):
+        found = call.unit.resources.by_id(share.resource)
+        if found is None or not access.in_tree(call.unit, found):
             raise invalid("the shared resource is gone")
         node = found
     if node.type != "client" or node.owner is None:
@@ -76,7 +76,7 @@ def _check_named(call: Call, rids: set[str]) -> None:
     """See whether the caller's token, if it has one, may read all that a description names."""
     if call.permissions is not None:
         for rid in rids:
-            call.require_reading(call.platform.resources.by_rid(rid))
+            call.require_reading(call.unit.resources.by_rid(rid))
 
 
 _WHERE_TO = ("method", "recipient", "subject", "message")  # of a dispatch
@@ -92,13 +92,13 @@ def update(call: Call, resource: Any, description: Any) -> None:
     _check_named(call, named)
     if given.get("public") is True and not node.description["public"]:
         call.require_reading(node)
-    lifecycle.update(call.platform, node, given)
+    lifecycle.update(call.unit, node, given)
 
 
 @procedure
 def drop(call: Call, resource: Any) -> None:
     """Remove a resource and all below it."""
-    lifecycle.drop(call.platform, call.below(resource))
+    lifecycle.drop(call.unit, call.below(resource))
 
 
 @procedure
@@ -110,7 +110,7 @@ def move(call: Call, resource: Any, destination: Any, options: Any = None) -> An
     if node.owner != target.id:
         _check_move(call, node, target)
     with_aliases = bool(an_object(options, "options").get("aliases"))
-    return lifecycle.move(call.platform, node, target, with_aliases)
+    return lifecycle.move(call.unit, node, target, with_aliases)
 
 
 def _check_move(call: Call, node: Node, target: Node) -> None:
@@ -130,13 +130,13 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
         raise invalid("a tag must be text with at least one character")
     if a_word(action, ("add", "remove")) == "add":
         _check_tag(call, node, word)
-        call.platform.resources.add_tag(node.id, word)
+        call.unit.resources.add_tag(node.id, word)
     else:
-        call.platform.resources.remove_tag(node.id, word)
+        call.unit.resources.remove_tag(node.id, word)
 
 
 def _check_tag(call: Call, node: Node, word: str) -> None:
-    settings, resources = call.platform.settings, call.platform.resources
+    settings, resources = call.unit.settings, call.unit.resources
     if len(word) > settings.max_tag:
         raise invalid(f"a tag has at most {settings.max_tag} characters")
     is_full = resources.tag_count(node.id) >= settings.max_tags
@@ -153,9 +153,9 @@ def comment(call: Call, resource: Any, visibility: Any, text: Any) -> None:
         raise invalid(f"visibility must be {' or '.join(VISIBILITIES)}")
     if len(text) > _LONGEST_COMMENT:
         raise invalid(f"a comment must have at most {_LONGEST_COMMENT} characters")
-    if len(call.platform.resources.comments(node.id)) >= _MOST_COMMENTS:
+    if len(call.unit.resources.comments(node.id)) >= _MOST_COMMENTS:
         raise invalid(f"a resource has at most {_MOST_COMMENTS} comments")
-    call.platform.resources.add_comment(node.id, visibility, text)
+    call.unit.resources.add_comment(node.id, visibility, text)
 
 
 @procedure
@@ -164,11 +164,11 @@ def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -
     node = call.own(resource)
     if node.type != "client":
         raise Refused("invalid", "only a client uses resources")
-    now = call.platform.now()
+    now = call.unit.now()
     low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", now))
     high = min(high, now)
     if metric in ENTITIES:
-        return call.platform.resources.seconds_owned(node.id, metric, low, high)
+        return call.unit.resources.seconds_owned(node.id, metric, low, high)
     if metric in CONSUMABLES:
-        return call.platform.resources.consumed(node.id, metric, low, high)
+        return call.unit.resources.consumed(node.id, metric, low, high)
     raise invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")

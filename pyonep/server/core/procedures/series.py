@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ...background.waits import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Waiter
 from ...store import Node, Point
 from .. import access, dataports, flow, lifecycle, values
 from ..access import Call
-from ..errors import BadArguments, Partly, Problem, Refused, invalid
+from ..errors import BadArguments, Problem, Refused, invalid
 from ..jsontext import to_text
 from ..pieces import Encoded
+from ..results import Partly, Wait
 from ..turns import Pace, Steps
 from .table import a_list, an_object, procedure, seconds
 
 INVALID = "invalid"
+DEFAULT_TIMEOUT = 30_000  # milliseconds that a wait lasts
+LONGEST_TIMEOUT = 300_000
 _NEWEST = {"limit": 1}
 # What one step does: points or entries, characters of values, points looked for one by
 # one, points counted or passed over.
@@ -35,8 +37,8 @@ def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
     """Write a value now."""
     node = _written(call, resource, value)
     call.budget.work(flow.cost(node, value))
-    given = flow.prepared(call.platform, node, value)
-    steps = flow.feed(call.platform, node, given, call.platform.now(), call.budget)
+    given = flow.prepared(call.unit, node, value)
+    steps = flow.feed(call.unit, node, given, call.unit.now(), call.budget)
     return None if steps is None else _passed_on(call, steps)
 
 
@@ -60,10 +62,10 @@ def _write_group(call: Call, entries: list[Any]) -> Steps[None]:
             raise BadArguments("each entry must be [resource, value]")
         node = _written(call, entry[0], entry[1])
         call.budget.work(flow.cost(node, entry[1]))
-        inputs.append((node, flow.prepared(call.platform, node, entry[1])))
+        inputs.append((node, flow.prepared(call.unit, node, entry[1])))
         if pace.is_full():
             yield
-    yield from flow.feed_all(call.platform, inputs, call.grounds, pace, call.budget)
+    yield from flow.feed_all(call.unit, inputs, call.grounds, pace, call.budget)
 
 
 @procedure
@@ -84,7 +86,7 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
 
 
 def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly]]:
-    now = call.platform.now()
+    now = call.unit.now()
     good: list[Sequence[Any]] = []  # (time, value)
     places: list[int] = []  # of these
     refused: list[int] = []
@@ -107,7 +109,7 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly
         if first:
             yield
         some = good[first : first + _AT_ONCE]
-        some_refused = yield from flow.record_many(call.platform, node, some, call.budget)
+        some_refused = yield from flow.record_many(call.unit, node, some, call.budget)
         refused += [places[first + index] for index in some_refused]
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
@@ -134,9 +136,9 @@ def _time(entry: Any, now: int) -> int | None:
 
 def _written(call: Call, resource: Any, value: Any) -> Node:
     """The series to write to, which is made when that is wanted."""
-    if call.platform.settings.autocreate and call.permissions is None:
+    if call.unit.settings.autocreate and call.permissions is None:
         try:
-            dataports.provide(call.platform, call.client, resource, value)
+            dataports.provide(call.unit, call.client, resource, value)
         except Problem as problem:
             raise invalid(str(problem)) from problem
     return call.series(call.own(resource))
@@ -149,7 +151,7 @@ def _first_value(entries: Any) -> Any:
 
 
 def _limit(call: Call, entries: list[Any]) -> None:
-    most = call.platform.settings.max_points
+    most = call.unit.settings.max_points
     if len(entries) > most:
         raise invalid(f"at most {most} entries in one call, not {len(entries)}")
 
@@ -163,8 +165,8 @@ def read(call: Call, resource: Any, options: Any = None) -> Any:
     node = call.series(call.readable(resource))
     given = an_object(options, "options")
     if _asks_for_newest(node, given):
-        newest = call.platform.series.newest(node.id)
-        if newest is None or newest.time <= call.platform.now():
+        newest = call.unit.series.newest(node.id)
+        if newest is None or newest.time <= call.unit.now():
             return _given(node, [newest] if newest else [])
     return _selected(call, node, given)
 
@@ -206,7 +208,7 @@ def _all(call: Call, node: Node, window: tuple[int, int], limit: int, ascending:
 def _page(
     call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool
 ) -> tuple[list[Point], bool]:
-    found = call.platform.series.page(node.id, *window, limit, ascending, _CHARACTERS)
+    found = call.unit.series.page(node.id, *window, limit, ascending, _CHARACTERS)
     call.budget.tell(len(found[0]), 0)
     return found
 
@@ -254,8 +256,8 @@ def _asks_for_newest(node: Node, options: dict[str, Any]) -> bool:
 
 def _window(call: Call, node: Node, options: dict[str, Any]) -> tuple[int, int]:
     low = math.ceil(seconds(options.get("starttime"), "starttime", 0))
-    high = math.floor(seconds(options.get("endtime"), "endtime", call.platform.now()))
-    oldest = flow.horizon(call.platform, node)
+    high = math.floor(seconds(options.get("endtime"), "endtime", call.unit.now()))
+    oldest = flow.horizon(call.unit, node)
     return (low if oldest is None else max(low, oldest)), high
 
 
@@ -284,7 +286,7 @@ def _first_of_parts(
     points: list[Point] = []
     position, pace = low, Pace(_HOPS)
     while limit and position <= high:
-        found = call.platform.series.nth(node.id, position, high, 0)
+        found = call.unit.series.nth(node.id, position, high, 0)
         if found is None:
             break
         _add(call, points, found)
@@ -305,7 +307,7 @@ def _evenly_spaced(
     call: Call, node: Node, window: tuple[int, int], limit: int
 ) -> Steps[list[Point]]:
     """`limit` points evenly spaced by index, first and last included, oldest first."""
-    series = call.platform.series
+    series = call.unit.series
     low, high = window
     count = yield from _counted(call, node, low, high)
     if count <= limit or limit < 2:
@@ -352,7 +354,7 @@ def _plainly(
 
 def _counted(call: Call, node: Node, low: int, high: int) -> Steps[int]:
     """How many points there are in a window."""
-    series = call.platform.series
+    series = call.unit.series
     known = series.count_at_once(node.id, low, high)
     if known is not None:
         return known
@@ -375,11 +377,11 @@ def flush(call: Call, resource: Any, options: Any = None) -> Any:
     given = an_object(options, "options")
     newer = seconds(given.get("newerthan"), "newerthan", -(2**61))
     older = seconds(given.get("olderthan"), "olderthan", 2**61)
-    return lifecycle.remove_points(call.platform, node, math.floor(newer) + 1, math.ceil(older) - 1)
+    return lifecycle.remove_points(call.unit, node, math.floor(newer) + 1, math.ceil(older) - 1)
 
 
 @procedure
-def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Waiter:
+def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Wait:
     """The next point, or the first one after a time.
 
     A point that is there is later than ``since``; one that arrives may be as old: who
@@ -392,10 +394,10 @@ def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Waiter:
     except Refused as error:
         raise Refused("error", error.reason) from error
     if since is not None:
-        found = call.platform.series.nth(node.id, math.floor(since) + 1, 2**62, 0)
+        found = call.unit.series.nth(node.id, math.floor(since) + 1, 2**62, 0)
         if found is not None:
             return [found.time, values.giver(flow.format_of(node))(found.value)]
-    return call.platform.waits.open(node.id, timeout, since, lambda: call.no_longer_reads(node.rid))
+    return Wait(node.id, timeout, since, lambda: call.no_longer_reads(node.rid))
 
 
 def _timeout(given: Any) -> float:

@@ -28,30 +28,30 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
         raise invalid(f"meta must have at most {_LONGEST_META} characters")
     if given.get("code") is not None:
         return _change_meta(call, node, given["code"], meta)
-    owner = call.platform.resources.by_id(node.owner or 0)
+    owner = call.unit.resources.by_id(node.owner or 0)
     assert owner is not None
-    limits.check(call.platform, owner, {"share": 1})
+    limits.check(call.unit, owner, {"share": 1})
     code = keys.new()
-    with call.platform.database.atomic():
-        call.platform.rights.add_share(code, node.id, meta)
-        limits.charge(call.platform, owner, {"share": 1})
-        limits.own(call.platform, owner, "share", 1)
+    with call.unit.atomic():
+        call.unit.rights.add_share(code, node.id, meta)
+        limits.charge(call.unit, owner, {"share": 1})
+        limits.own(call.unit, owner, "share", 1)
     return code
 
 
 def _change_meta(call: Call, node: Node, code: Any, meta: str) -> str:
-    found = call.platform.rights.share(a_text(code, "code"))
+    found = call.unit.rights.share(a_text(code, "code"))
     if found is None or found.resource != node.id:
         raise invalid("the resource has no such share code")
-    call.platform.rights.set_meta(found.code, meta)
+    call.unit.rights.set_meta(found.code, meta)
     return found.code
 
 
 def _activate_share(call: Call, code: str) -> None:
-    rights = call.platform.rights
+    rights = call.unit.rights
     found = rights.share(code) if is_key(code) else None
-    node = None if found is None else call.platform.resources.by_id(found.resource)
-    if found is None or node is None or not access.in_tree(call.platform, node):
+    node = None if found is None else call.unit.resources.by_id(found.resource)
+    if found is None or node is None or not access.in_tree(call.unit, node):
         raise invalid("no such share code")
     if found.activator is not None:
         raise invalid("the share code was activated already")
@@ -61,10 +61,10 @@ def _activate_share(call: Call, code: str) -> None:
 
 
 def _deactivate_share(call: Call, code: str) -> None:
-    rights = call.platform.rights
+    rights = call.unit.rights
     found = rights.share(code) if is_key(code) else None
     if found is None:
-        node = call.platform.resources.by_rid(code) if is_key(code) else None
+        node = call.unit.resources.by_rid(code) if is_key(code) else None
         mine = rights.activated(call.client.id, node.id) if node else None
         found = rights.share(mine) if mine else None
     if found is None or found.activator != call.client.id:
@@ -73,25 +73,25 @@ def _deactivate_share(call: Call, code: str) -> None:
 
 
 def _revoke_share(call: Call, code: str) -> None:
-    found = call.platform.rights.share(code) if is_key(code) else None
+    found = call.unit.rights.share(code) if is_key(code) else None
     if found is None:
         raise invalid("no such share code")
     node = _shared(call, found)
     call.require(node)
-    owner = call.platform.resources.by_id(node.owner or 0)
+    owner = call.unit.resources.by_id(node.owner or 0)
     assert owner is not None
-    with call.platform.database.atomic():
-        call.platform.rights.remove_share(found.code)
-        limits.charge(call.platform, owner, {"share": 1}, -1)
-        call.platform.resources.tally(owner.id, "share", -1, 0)
+    with call.unit.atomic():
+        call.unit.rights.remove_share(found.code)
+        limits.charge(call.unit, owner, {"share": 1}, -1)
+        call.unit.resources.tally(owner.id, "share", -1, 0)
 
 
 def _shared(call: Call, found: Share) -> Node:
     """What a share opens, when the caller may revoke it."""
-    node = call.platform.resources.by_id(found.resource)
-    if node is None or not access.in_tree(call.platform, node):
+    node = call.unit.resources.by_id(found.resource)
+    if node is None or not access.in_tree(call.unit, node):
         raise invalid("no such share code")
-    if node.id == call.client.id or not access.is_within(call.platform, node, call.client.id):
+    if node.id == call.client.id or not access.is_within(call.unit, node, call.client.id):
         raise Refused("noauth", "the shared resource is not below the calling client")
     return node
 
@@ -101,8 +101,8 @@ def _shared(call: Call, found: Share) -> Node:
 
 def _keyed(call: Call, cik: str) -> Node:
     """The client with a key, when the caller owns it directly."""
-    node = call.platform.resources.by_cik(cik) if is_key(cik) else None
-    if node is None or not access.in_tree(call.platform, node):
+    node = call.unit.resources.by_cik(cik) if is_key(cik) else None
+    if node is None or not access.in_tree(call.unit, node):
         raise invalid("no client has this key")
     if node.owner != call.client.id:
         raise Refused("noauth", "only the owner of a client may do this")
@@ -112,18 +112,18 @@ def _keyed(call: Call, cik: str) -> Node:
 
 def _activate_client(call: Call, cik: str) -> None:
     node = _keyed(call, cik)
-    status = access.key_status(node, call.platform.clock())
+    status = access.key_status(node, call.unit.clock())
     if status != access.NOT_ACTIVATED:
         raise invalid(f"the key is {status}")
-    call.platform.resources.set_key(node, cik, access.ACTIVATED, None)
+    call.unit.resources.set_key(node, cik, access.ACTIVATED, None)
 
 
 def _deactivate_client(call: Call, cik: str) -> None:
-    call.platform.resources.set_key(_keyed(call, cik), cik, access.EXPIRED, None)
+    call.unit.resources.set_key(_keyed(call, cik), cik, access.EXPIRED, None)
 
 
 def _revoke_client(call: Call, cik: str) -> None:
-    access.renew_key(call.platform, _keyed(call, cik))
+    access.renew_key(call.unit, _keyed(call, cik))
 
 
 # --- the procedures on both ------------------------------------------------
@@ -169,10 +169,8 @@ def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> s
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not 0 < ttl < 2**40:
         raise invalid("ttl must be a positive number of seconds")
     permitted = _permissions(call, an_object(permissions, "permissions"))
-    token, now = keys.new(), call.platform.clock()
-    call.platform.rights.add_grant(
-        token, Grant(node.id, permitted, now + ttl, call.caller.holder), now
-    )
+    token, now = keys.new(), call.unit.clock()
+    call.unit.rights.add_grant(token, Grant(node.id, permitted, now + ttl, call.caller.holder), now)
     return token
 
 
