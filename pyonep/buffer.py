@@ -13,7 +13,7 @@ import time
 import warnings
 from bisect import insort
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
@@ -103,12 +103,24 @@ class Buffer(Protocol):
         """Forget points: the platform has them, or never will."""
         ...
 
-    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
-        """Note the seconds in which the platform may have values of an alias that were written."""
+    def wrote(
+        self, seconds: Mapping[str, Seconds], ahead: Mapping[str, Set[int]], now: int
+    ) -> None:
+        """Note where the platform has points of ours.
+
+        Args:
+            seconds: Of aliases: those in which it may have values that were written.
+            ahead: Of aliases: those that are still to come in which it has a point.
+            now: The platform's second; what was ahead and has passed is forgotten.
+        """
         ...
 
     def written(self) -> Mapping[str, Seconds]:
         """For each alias the seconds in which the platform may have values that were written."""
+        ...
+
+    def ahead(self, alias: str) -> Set[int]:
+        """Seconds of an alias in which the platform has a point, and that were still to come."""
         ...
 
     def oldest(self, skip: Skip | None = None) -> Point | None:
@@ -144,6 +156,7 @@ class MemoryBuffer:
         self._fresh: dict[str, int] = {}  # alias -> number of its live value not sent yet
         self._next = 0
         self._written: dict[str, Seconds] = {}
+        self._ahead: dict[str, set[int]] = {}
 
     def __len__(self) -> int:
         return len(self._points) + len(self._live)
@@ -226,13 +239,28 @@ class MemoryBuffer:
         if self._fresh.get(point.alias) == point.number:
             del self._fresh[point.alias]
 
-    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
+    def wrote(
+        self, seconds: Mapping[str, Seconds], ahead: Mapping[str, Set[int]], now: int
+    ) -> None:
         for alias, (first, last) in seconds.items():
             known = self._written.get(alias, (first, last))
             self._written[alias] = (min(first, known[0]), max(last, known[1]))
+        for alias, some in ahead.items():
+            self._ahead.setdefault(alias, set()).update(some)
+            self._ahead[alias] -= self._passed(alias, now)
+
+    def _passed(self, alias: str, now: int) -> set[int]:
+        """Seconds that were ahead and are not any more."""
+        # One that a lost live value may lie behind still tells its point from that value.
+        unsure = [int(one.sent) for one in self._live.values() if one.sent and one.alias == alias]
+        first = min([now, *unsure])
+        return {second for second in self._ahead[alias] if second < first}
 
     def written(self) -> Mapping[str, Seconds]:
         return self._written
+
+    def ahead(self, alias: str) -> Set[int]:
+        return self._ahead.get(alias, frozenset())
 
     def oldest(self, skip: Skip | None = None) -> Point | None:
         live: Iterable[Point] = self._live.values()
@@ -267,6 +295,11 @@ CREATE TABLE IF NOT EXISTS written (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS ahead (
+    alias TEXT NOT NULL,
+    second INTEGER NOT NULL,
+    PRIMARY KEY (alias, second)
+) WITHOUT ROWID;
 """
 _RECORDED, _LIVE, _MOVES = 0, 1, 2  # in the column live
 
@@ -304,11 +337,14 @@ class SpoolBuffer(MemoryBuffer):
             self._open(synchronous)
         self._unsaved: set[int] = set()  # numbers whose rows are out of date
         self._unsaved_aliases: set[str] = set()
+        self._unsaved_ahead: set[tuple[str, int]] = set()
         self._trouble: str | None = None
         self._is_closed = False
         self._file = _identity(self._path)
-        if before is not None and before._unsaved and before._file == self._file:
-            self._take_over(before)
+        if before is not None:
+            self.wrote(before._written, before._ahead, 0)
+            if before._file == self._file:
+                self._take_over(before)
 
     def _take_over(self, before: SpoolBuffer) -> None:
         """Know what another one knew of points that are still in the file."""
@@ -321,8 +357,6 @@ class SpoolBuffer(MemoryBuffer):
             if known is not None:
                 self._keep(known)
             self._unsaved.add(number)
-        MemoryBuffer.wrote(self, {alias: before._written[alias] for alias in before._written})
-        self._unsaved_aliases.update(before._written)
 
     def _open(self, synchronous: str) -> None:
         database = sqlite3.connect(
@@ -363,6 +397,8 @@ class SpoolBuffer(MemoryBuffer):
             self._keep(point)
         for alias, first, last in database.execute("SELECT alias, first, last FROM written"):
             self._written[alias] = (first, last)
+        for alias, second in database.execute("SELECT alias, second FROM ahead"):
+            self._ahead.setdefault(alias, set()).add(second)
         row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'points'").fetchone()
         self._next = int(row[0]) if row else 0
 
@@ -447,9 +483,14 @@ class SpoolBuffer(MemoryBuffer):
         super().remove(numbers)
         self._save(numbers)
 
-    def wrote(self, seconds: Mapping[str, Seconds]) -> None:
-        super().wrote(seconds)
+    def wrote(
+        self, seconds: Mapping[str, Seconds], ahead: Mapping[str, Set[int]], now: int
+    ) -> None:
+        before = {alias: set(self.ahead(alias)) for alias in ahead}
+        super().wrote(seconds, ahead, now)
         self._unsaved_aliases.update(seconds)
+        for alias, known in before.items():
+            self._unsaved_ahead.update((alias, second) for second in known ^ self._ahead[alias])
         # It goes to disk with the removal of the points that were written.
 
     def _save(self, numbers: Iterable[int]) -> None:
@@ -465,6 +506,7 @@ class SpoolBuffer(MemoryBuffer):
             return
         self._unsaved.clear()
         self._unsaved_aliases.clear()
+        self._unsaved_ahead.clear()
         self._trouble = None
 
     def _save_rows(self, database: sqlite3.Connection) -> None:
@@ -481,6 +523,12 @@ class SpoolBuffer(MemoryBuffer):
         database.executemany(
             "INSERT OR REPLACE INTO written (alias, first, last) VALUES (?, ?, ?)",
             [(alias, *self._written[alias]) for alias in self._unsaved_aliases],
+        )
+        gone_by = [one for one in self._unsaved_ahead if one[1] not in self.ahead(one[0])]
+        database.executemany("DELETE FROM ahead WHERE alias = ? AND second = ?", gone_by)
+        database.executemany(
+            "INSERT OR IGNORE INTO ahead (alias, second) VALUES (?, ?)",
+            self._unsaved_ahead.difference(gone_by),
         )
 
     def trouble(self) -> str | None:

@@ -235,13 +235,16 @@ class Datastore:
         self._dropped: deque[tuple[Point, str]] = deque()  # and not reported yet
         self._resting: dict[str, tuple[float, int]] = {}  # alias -> until when, times in a row
         self._said: dict[str, str] = {}  # what was logged and still holds
-        self._live_at: dict[str, float] = {}  # alias -> when a live value was last acknowledged
-        # alias -> seconds that are still to come, and in which the platform has a point of ours
-        self._ahead: dict[str, set[int]] = {}
         self._alone: set[int] = set()  # live values that go in a group of their own
         self._in_flight: set[int] = set()
-        self._doubts = Doubts(self._buffer.recorded(2**62))  # after a restart, any
+        self._know_of_the_run_before()
         self._cache: OrderedDict[str, tuple[float, int, list[Any]]] = OrderedDict()
+
+    def _know_of_the_run_before(self) -> None:
+        """What is in the spool says what the platform may have."""
+        self._doubts = Doubts(self._buffer.recorded(2**62))  # any of them may have arrived
+        # Alias -> when a live value was acknowledged, at the latest.
+        self._live_at = dict.fromkeys(self._buffer.written(), self.clock.monotonic())
 
     def _open_buffer(self, before: Buffer | None = None) -> Buffer:
         if self._spool is None:
@@ -511,6 +514,7 @@ class Datastore:
             self._judge(outcome.refused)
         if unresolved:
             self._apply(*self._sender.resolve(outcome.unknown))
+        self._take_back(point for point, _ in batch.recorded)
         batch.open = outcome.unanswered
         if outcome.problem is not None:
             raise outcome.problem
@@ -644,17 +648,11 @@ class Datastore:
     def _hold(self, alias: str, taken: int, now: float) -> float:
         """Seconds until a live value of an alias cannot replace a point of ours."""
         hold = 0.0
-        written = self._live_at.get(alias)
-        if written is not None:
+        if alias in self._live_at:
             # A second after the last one was acknowledged, the platform's second is another one.
-            hold = written + 1 - self.clock.monotonic()
-        elif alias in self._buffer.written():  # by the run before this one
-            taken = max(taken, self._buffer.written()[alias][1])
-        ahead = self._ahead.get(alias)
-        if ahead:
-            ahead = self._ahead[alias] = {second for second in ahead if second >= int(now)}
-            near = now + (self._transport["httptimeout"] or 0) + 2
-            taken = max([taken, *(second for second in ahead if second <= near)])
+            hold = self._live_at[alias] + 1 - self.clock.monotonic()
+        near = now + (self._transport["httptimeout"] or 0) + 2
+        taken = max([taken, *(second for second in self._buffer.ahead(alias) if second <= near)])
         return max(hold, taken + 1 - now) if taken >= int(now) > 0 else hold
 
     # --- what became of it ---
@@ -695,7 +693,8 @@ class Datastore:
                 return
             some = unsure[: self._isolation.limit]
             doubts = {point.alias: self._doubts.seconds(point.alias) for point in some}
-            self._apply(self._sender.confirm(some, self._ahead, doubts))
+            ahead = {point.alias: self._buffer.ahead(point.alias) for point in some}
+            self._apply(self._sender.confirm(some, ahead, doubts))
 
     def _apply(self, outcome: Outcome, missing: Iterable[str] = ()) -> None:
         """Let the buffer know what became of points."""
@@ -719,6 +718,7 @@ class Datastore:
         """Note the seconds in which the platform has points of ours."""
         now = int(self._sender.known_time())
         wrote: dict[str, tuple[int, int]] = {}
+        ahead: dict[str, set[int]] = {}
         if self._resting:
             for point, _ in outcome.written:
                 self._resting.pop(point.alias, None)
@@ -728,11 +728,11 @@ class Datastore:
                 wrote[point.alias] = outcome.between
                 continue
             if second >= now:
-                self._ahead.setdefault(point.alias, set()).add(second)
+                ahead.setdefault(point.alias, set()).add(second)
             if point.moves:
                 first, last = wrote.get(point.alias, (second, second))
                 wrote[point.alias] = (min(first, second), max(last, second))
-        self._buffer.wrote(wrote)
+        self._buffer.wrote(wrote, ahead, now)
 
     def _doubt(self, batch: _Batch, points: Iterable[Point]) -> None:
         """Recorded points were sent, and no answer came."""
@@ -751,8 +751,15 @@ class Datastore:
                 self._take_back(self._buffer.these(others))
 
     def _take_back(self, points: Iterable[Point]) -> None:
-        """Points that move are not where they were sent to: they may go elsewhere."""
-        self._buffer.unsent([p.number for p in points if p.moves and p.number not in self._doubts])
+        """Points that move and are known not to be where they were sent to may go elsewhere.
+
+        Another one may take that second, and would be taken for them there.
+        """
+        with self._lock:
+            moving = [point.number for point in points if point.moves]
+            known = [n for n in moving if n in self._buffer and n not in self._doubts]
+            if known:
+                self._buffer.unsent(known)
 
     def _forget(self, points: list[Point]) -> None:
         """Points are out of the buffer, whatever became of them."""
@@ -871,8 +878,7 @@ class Datastore:
             return
         if self._is_shut():
             self._buffer = self._open_buffer(self._buffer)
-            self._doubts = Doubts(self._buffer.recorded(2**62))
-            self._live_at.clear()
+            self._know_of_the_run_before()
         self._closed = self._halted = False
         self._accepts = True
         _open.add(self)

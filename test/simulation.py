@@ -41,9 +41,12 @@ class Stuck(BaseException):
 # --- time ------------------------------------------------------------------
 
 
-class _Sleeper(NamedTuple):
-    deadline: float
-    condition: threading.Condition
+class _Sleeper:
+    """A thread that waits; only the driver says when its time has come."""
+
+    def __init__(self, deadline: float, condition: threading.Condition) -> None:
+        self.deadline, self.condition = deadline, condition
+        self.is_due = False
 
 
 class Clock(pyonep.clock.Clock):
@@ -96,10 +99,11 @@ class Clock(pyonep.clock.Clock):
 
     def _sleep(self, condition: threading.Condition, is_met: Any, deadline: float) -> None:
         me = threading.current_thread()
-        self._sleepers[me] = _Sleeper(deadline, condition)
+        self._sleepers[me] = sleeper = _Sleeper(deadline, condition)
         condition.notify_all()
         try:
-            while not is_met() and self.now < deadline:
+            # Time passes during a request of the driver as well, and two would run at once.
+            while not is_met() and not sleeper.is_due:
                 condition.wait()
         finally:
             del self._sleepers[me]
@@ -114,6 +118,7 @@ class Clock(pyonep.clock.Clock):
         sleeper = self._sleepers[thread]
         self.now = max(self.now, sleeper.deadline)
         with sleeper.condition:
+            sleeper.is_due = True
             sleeper.condition.notify_all()
         self._until_waiting(thread, sleeper)
 

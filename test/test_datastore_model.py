@@ -196,13 +196,26 @@ class Model(RuleBasedStateMachine):
 
     def _reported(self, state: str, alias: str, point: list[Any], reason: str) -> None:
         self.reports[state] += 1
-        for entry in self.ledger:
-            if (entry.alias, entry.time, entry.value) == (alias, *point) and entry.state == WAITS:
-                entry.state, entry.reason = state, reason
-                if state == REJECTED and not entry.is_bad and not self._is_reason(entry):
-                    self.problems.append(f"no reason: {entry} of {self.world.points(alias)}")
-                return
-        self.problems.append(f"{state} does not wait: {alias} {point} {reason}")
+        alike = [
+            entry
+            for entry in self.ledger
+            if (entry.alias, entry.time, entry.value) == (alias, *point) and entry.state == WAITS
+        ]
+        if not alike:
+            self.problems.append(f"{state} does not wait: {alias} {point} {reason}")
+            return
+        # Of a value that was written and one that was recorded the reason tells which it is.
+        fitting = [one for one in alike if self._is_about(one, reason)] or alike
+        entry = fitting[0]
+        entry.state, entry.reason = state, reason
+        if state == REJECTED and not entry.is_bad and not self._is_reason(entry):
+            self.problems.append(f"no reason: {entry} of {self.world.points(alias)}")
+
+    def _is_about(self, entry: Entry, reason: str) -> bool:
+        """Whether a reason is one for which a value of this kind can be refused."""
+        if reason == OCCUPIED:
+            return not entry.live
+        return entry.live or not reason.startswith("no free second")
 
     def _accept(self, entries: list[Entry]) -> None:
         for entry in entries:
@@ -364,6 +377,26 @@ class Model(RuleBasedStateMachine):
             self.world.network.kill_at = None
         self._reopen()
 
+    @precondition(lambda self: self.options["spool"] and not self.replaces and self._is_on_disk())
+    @rule(
+        alias=st.sampled_from(["number", "text"]),
+        ahead=st.integers(1, 12),
+        waits=st.booleans(),
+    )
+    def restarted_before_a_recorded_second(self, alias, ahead, waits) -> None:
+        """A value is written in a second that the process before recorded a point in."""
+        entry = self._entry(alias, False, "good")
+        entry.time = int(self.world.platform.clock()) + ahead
+        self._record([entry])
+        self.store.flush(5)
+        if not self._is_on_disk():
+            return
+        self._reopen()
+        if waits:
+            self.time_passes(max(0.0, entry.time + 0.1 - self.world.platform.clock()))
+        self._write(self._entry(alias, True, "good"))
+        self.flush(30)
+
     def _is_on_disk(self) -> bool:
         """Whether the spool knows all: what a full disk did not take is gone with the process."""
         return not self.world.disk_is_full and not getattr(self.store._buffer, "_unsaved", None)
@@ -382,10 +415,12 @@ class Model(RuleBasedStateMachine):
         """Whether what a value with which nothing is wrong was rejected for is so, right now."""
         if entry.reason == "no such alias":
             return not self.world.has(entry.alias)
+        if not self._is_about(entry, entry.reason):
+            return False
         if entry.reason == OCCUPIED:
-            return not entry.live and self._is_occupied(entry)
+            return self._is_occupied(entry)
         if entry.reason.startswith("no free second"):
-            return entry.live and not self._free_seconds(entry)
+            return not self._free_seconds(entry)
         # The network said so of requests with it, often enough, and not of others.
         times = [times for text, times in BLAMED.items() if text in entry.reason]
         return bool(times) and self.world.network.faults - entry.faults >= times[0]
@@ -757,6 +792,94 @@ def test_a_live_value_replaces_none_that_was_found_in_the_same_attempt(world) ->
     store.stop(True)  # it arrives, and nobody says so
     world.network.poison.clear()
     store.write("number", 2)
+    assert store.flush(60)
+    assert [value for _, value in world.points("number")] == [1, 2]
+    world.kill(store)
+
+
+def _live_in_a_second(world: World, store: Any, second: int, value: int) -> None:
+    """Write a value live as soon as a second has come."""
+    world.clock.advance(second + 0.1 - world.clock.now)
+    store.write("number", value)
+    assert store.flush(60)
+
+
+@pytest.mark.parametrize("end", ["kill", "close"])
+def test_a_point_recorded_ahead_is_known_after_a_restart(world, tmp_path, end) -> None:
+    spool = str(tmp_path / "spool")
+    store = world.store(interval=1, spool=spool)
+    at = int(world.clock.now) + 5
+    store.record("number", [[at, 1]])
+    assert store.flush(60)
+    world.kill(store) if end == "kill" else store.close()
+    store = world.store(interval=1, spool=spool)
+    _live_in_a_second(world, store, at, 2)
+    assert [value for _, value in world.points("number")] == [1, 2]
+    world.kill(store)
+
+
+def test_a_value_that_was_moved_ahead_is_known_after_a_restart(world, tmp_path) -> None:
+    spool = str(tmp_path / "spool")
+    store = world.store(interval=1, spool=spool)
+    store.write("number", 0)
+    assert store.flush(60)
+    world.clock.advance(1)
+    world.clock.offset = 20.0
+    world.network.outage = Fault("refused connection")
+    store.write("number", 1)
+    store.stop(True)  # it misses its moment
+    world.network.heal()
+    assert store.flush(60)
+    (_, (at, _)) = world.points("number")
+    store.write("number", 2)
+    world.network.plan = [Fault("cut after")]
+    store.stop(True)  # it arrives, and nobody says so
+    world.kill(store)
+    store = world.store(interval=1, spool=spool)
+    assert store.flush(60)
+    _live_in_a_second(world, store, at, 3)
+    assert sorted(value for _, value in world.points("number")) == [0, 1, 2, 3]
+    world.kill(store)
+
+
+def test_seconds_ahead_are_forgotten_when_they_have_passed(world, tmp_path) -> None:
+    store = world.store(interval=1, spool=str(tmp_path / "spool"))
+    for value in range(50):
+        store.record("number", [[int(world.clock.now) + 3, value]])
+        assert store.flush(60)
+        world.clock.advance(1)
+    assert len(store._buffer.ahead("number")) < 10
+    kept = store._buffer._database.execute("SELECT count(*) FROM ahead").fetchone()
+    assert kept[0] < 10 and len(world.points("number")) == 50
+    world.kill(store)
+
+
+def test_what_a_full_disk_did_not_take_of_seconds_ahead_is_known_after_close_and_start(
+    world, tmp_path
+) -> None:
+    store = world.store(interval=1, spool=str(tmp_path / "spool"))
+    at = int(world.clock.now) + 5
+    store.record("number", [[at, 1]])
+    world.disk_is_full = True
+    assert store.close(60)
+    world.disk_is_full = False
+    store.start()
+    _live_in_a_second(world, store, at, 2)
+    assert [value for _, value in world.points("number")] == [1, 2]
+    store.close()
+
+
+def test_a_value_that_is_answered_not_now_keeps_no_second(world) -> None:
+    """Another one may come to that second, and would be taken for it there."""
+    store = world.store(interval=1)
+    world.network.outage = Fault("refused connection")
+    for value in (1, 2):
+        store.write("number", value)
+        store.stop(True)  # it misses its moment
+    world.network.heal()
+    world.network.plan = [None, None, Fault("locked")]  # not the questions before it
+    store.stop(True)
+    assert [point.sent for point in store._buffer.recorded(9)] == [None, None]
     assert store.flush(60)
     assert [value for _, value in world.points("number")] == [1, 2]
     world.kill(store)
