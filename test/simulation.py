@@ -266,7 +266,7 @@ class Network:
         )
 
     def _says(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> Any:
-        date = formatdate(self._world.platform.unit.clock(), usegmt=True)
+        date = formatdate(self._world.platform_time(), usegmt=True)
         return Answer(status, {"Date": date, **(headers or {})}), content
 
     def _carry_out(self, request: dict[str, Any], kind: str) -> Any:
@@ -288,7 +288,7 @@ class Network:
 
     def _note(self, call: dict[str, Any], answer: dict[str, Any]) -> None:
         if call["procedure"] == "writegroup" and answer["status"] == "ok":
-            now = self._world.platform.unit.now()
+            now = int(self._world.platform_time())
             for resource, value in call["arguments"][0]:
                 self.writes.append((resource["alias"], value, now))
 
@@ -420,10 +420,15 @@ class World:
         self.disk_is_full = False
         self.platform = core.platform
         self.process = core.process
-        core.clock = lambda: self.clock.now + skew
+        self.skew = skew
+        core.clock = self.platform_time
         self.network = Network(self)
         self.cik = self.platform.work(devices.add).cik
         self.platform.commit()
+
+    def platform_time(self) -> float:
+        """What the platform's clock says."""
+        return self.clock.now + self.skew
 
     def call(self, procedure: str, *arguments: Any) -> dict[str, Any]:
         """Carry one call out, past the network; return its answer."""

@@ -386,14 +386,14 @@ class Model(RuleBasedStateMachine):
     def restarted_before_a_recorded_second(self, alias, ahead, waits) -> None:
         """A value is written in a second that the process before recorded a point in."""
         entry = self._entry(alias, False, "good")
-        entry.time = int(self.world.platform.clock()) + ahead
+        entry.time = int(self.world.platform_time()) + ahead
         self._record([entry])
         self.store.flush(5)
         if not self._is_on_disk():
             return
         self._reopen()
         if waits:
-            self.time_passes(max(0.0, entry.time + 0.1 - self.world.platform.clock()))
+            self.time_passes(max(0.0, entry.time + 0.1 - self.world.platform_time()))
         self._write(self._entry(alias, True, "good"))
         self.flush(30)
 
