@@ -17,7 +17,7 @@ from typing import Any, Callable, NamedTuple, Optional, TypeVar
 from .background.events import Events
 from .background.removal import Removal
 from .background.ringing import Ringing
-from .background.waits import Hangup, Waiter, Waits, while_connected
+from .background.waits import Hangup, Waiter, Waits, ended_by
 from .core import access, keys, procedures
 from .core.access import Call, Caller, Watch
 from .core.budget import Budget
@@ -38,7 +38,7 @@ __all__ = [
     "StoreInUse",
     "Unfinished",
     "Waiter",
-    "while_connected",
+    "ended_by",
 ]
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -303,7 +303,8 @@ class Platform:
         """
         waiter = self.open_wait(wait)
         try:
-            return await while_connected(hangup, self.waits.result(waiter))
+            with ended_by(hangup, [waiter]):
+                return await self.waits.result(waiter)
         finally:
             self.waits.close(waiter)
 

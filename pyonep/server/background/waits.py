@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Sequence
-from typing import Any, Callable, TypeVar
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable
 
 from ..core import access
 from ..core.errors import HungUp, Refused
@@ -17,7 +18,6 @@ from ..core.unit import Unit
 from .events import Note
 
 Hangup = Callable[[], Awaitable[None]]
-T = TypeVar("T")
 
 
 # Waits that one step looks at, and as how many of these one counts that ends: who waited
@@ -25,30 +25,30 @@ T = TypeVar("T")
 _LOOKED_AT, _ENDED = 200, 10
 
 
-async def while_connected(hangup: Hangup | None, waiting: Awaitable[T]) -> T:
-    """Await something as long as the client is there.
+@contextmanager
+def ended_by(hangup: Hangup | None, waiters: Sequence[Waiter]) -> Iterator[None]:
+    """End waits with `HungUp` when the client hangs up while the block runs.
 
     Args:
         hangup: Returns when the client has hung up; None when that cannot be told.
-        waiting: What is awaited; cancelled when the client hangs up.
-
-    Raises:
-        HungUp: The client did.
+        waiters: Its waits.
     """
     if hangup is None:
-        return await waiting
-    result = asyncio.ensure_future(waiting)
-    gone = asyncio.ensure_future(hangup())
-    both = (result, gone)
+        yield
+        return
+
+    def end(watching: asyncio.Future[None]) -> None:
+        if not watching.cancelled():
+            watching.exception()  # it is seen: whatever it is, the client cannot be heard any more
+            for waiter in waiters:
+                waiter.fail(HungUp())
+
+    watching = asyncio.ensure_future(hangup())
+    watching.add_done_callback(end)
     try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not result.done():
-            raise HungUp
-        return result.result()
+        yield
     finally:
-        for task in both:
-            task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
+        watching.cancel()
 
 
 class Waiter:
@@ -78,10 +78,11 @@ class Waiter:
             self.fail(refused)
         return refused is not None
 
-    def fail(self, error: Refused) -> None:
+    def fail(self, error: Exception) -> None:
         """End it without a point."""
         if not self.future.done():
             self.future.set_exception(error)
+            self.future.exception()  # not a fault if nobody looks: another wait may end first
 
 
 class Waits:
@@ -127,14 +128,15 @@ class Waits:
 
         Raises:
             Refused: ``expire``: none came in time. ``error``: the resource was dropped.
+            HungUp: The client did, see `ended_by`.
         """
         waiter.begin()
-        left = waiter.deadline - asyncio.get_running_loop().time()
+        late = Refused("expire", "no point came in time")
+        timer = asyncio.get_running_loop().call_at(waiter.deadline, waiter.fail, late)
         try:
-            return await asyncio.wait_for(waiter.future, left)
-        except asyncio.TimeoutError:
-            raise Refused("expire", "no point came in time") from None
+            return await waiter.future
         finally:
+            timer.cancel()
             self.close(waiter)
 
     # --- what happens ---

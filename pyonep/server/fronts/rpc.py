@@ -16,7 +16,7 @@ from ..core.errors import BadArguments, BadWord, HungUp, NotKept, Refused, Unaut
 from ..core.pieces import Encoded
 from ..core.results import Partly
 from ..core.turns import Steps, Turn, in_turns
-from ..platform import Batch, Hangup, Platform, Unfinished, Waiter, while_connected
+from ..platform import Batch, Hangup, Platform, Unfinished, Waiter, ended_by
 from . import calllog
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
@@ -189,7 +189,8 @@ async def _answers(
         await batch.durable()
         waiting = [one for one in ran if one.waiter is not None]
         if waiting:
-            await while_connected(hangup, _settle(platform, waiting))
+            with ended_by(hangup, [one.waiter for one in waiting if one.waiter]):
+                await _settle(platform, waiting)
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
     except HungUp:
