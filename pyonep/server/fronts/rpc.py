@@ -298,11 +298,14 @@ async def _settle(platform: Platform, ran: list[_Ran]) -> None:
         waiter.begin()
     turn = Turn()
     for one, waiter in waiting:
+        has_ended = waiter.future.done()
         try:
             point = await platform.waits.result(waiter)
         except Refused as refused:
             one.outcome["status"] = refused.status
         else:
             one.outcome.update(status="ok", result=point)
-        if turn.is_over:
+        if not has_ended:
+            turn.begin()  # others ran while it waited
+        elif turn.is_over:
             await turn.pass_on()
