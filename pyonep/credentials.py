@@ -26,16 +26,20 @@ def usable(value: Any, error: type[OneException]) -> str:
         OneException: The `error`: it is no text, or has characters inside that cannot be
             sent. Its text does not show it.
     """
-    if isinstance(value, (bytes, bytearray)):
-        value = bytes(value).decode("latin-1")
-    elif isinstance(value, int):
-        value = str(value)
     if not isinstance(value, str):
-        raise error(f"not sent: a key must be text, not {type(value).__name__}")
+        value = _as_text(value, error)
     text = str.strip(value)
-    if _UNFIT.search(text):
+    if not (text.isascii() and text.isalnum()) and _UNFIT.search(text):
         raise error("not sent: a key has a character inside that no key can have")
     return text
+
+
+def _as_text(value: Any, error: type[OneException]) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("latin-1")
+    if isinstance(value, int):
+        return str(value)
+    raise error(f"not sent: a key must be text, not {type(value).__name__}")
 
 
 def usable_auth(auth: Any, error: type[OneException]) -> Any:
@@ -46,12 +50,11 @@ def usable_auth(auth: Any, error: type[OneException]) -> Any:
     if isinstance(auth, str):
         return usable(auth, error)
     if isinstance(auth, dict):
-        return {
-            name: usable(value, error)
-            if name in SECRET_FIELDS and isinstance(value, str)
-            else value
-            for name, value in auth.items()
-        }
+        sent = dict(auth)
+        for name, value in auth.items():
+            if name in SECRET_FIELDS and isinstance(value, str):
+                sent[name] = usable(value, error)
+        return sent
     return auth
 
 

@@ -36,7 +36,7 @@ class Deadline:
     __slots__ = ("_before", "_begins", "_end", "step", "total")
 
     def __init__(self, step: float | None, total: float | None, once_sent: bool = False) -> None:
-        self.step: Optional[float] = None if step is None else min(step, _LONGEST)
+        self.step: Optional[float] = _LONGEST if step is not None and step > _LONGEST else step
         self.total: Optional[float] = total
         self._begins = once_sent
         self._end: Optional[float] = None
@@ -68,9 +68,12 @@ class Deadline:
         Raises:
             socket.timeout: The total has passed.
         """
-        left = self.next()
-        if sock.gettimeout() != left:  # to ask is free; to set is a call of the system
-            sock.settimeout(left)
+        # This runs for each piece that is sent or read: the usual case is decided here.
+        seconds = self.step
+        if self._end is not None and (seconds is None or self._end - time.monotonic() <= seconds):
+            seconds = self.next()
+        if sock.gettimeout() != seconds:  # to ask costs nothing, to set calls the system
+            sock.settimeout(seconds)
 
     def sent(self) -> None:
         """The request is out, and the answer is waited for."""

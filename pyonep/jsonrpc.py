@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -133,7 +133,7 @@ def _is_plain(value: Any) -> bool:
 def decode(
     status: str,
     content: bytes,
-    secrets: Sequence[str] = (),
+    secrets: Iterable[str] = (),
     calls: int | None = None,
     limit: int | None = ANSWER_LIMIT,
 ) -> Any:
@@ -231,7 +231,7 @@ def wait_milliseconds(call: Call) -> float:
     return _DEFAULT_WAIT
 
 
-def sort_out(calls: list[Call], answer: Any, secrets: Sequence[str]) -> list[Triple]:
+def sort_out(calls: list[Call], answer: Any, secrets: Iterable[str]) -> list[Triple]:
     """Match the answers to the calls, in the order of the calls."""
     expected = {call["id"]: call for call in calls if "id" in call}
     if isinstance(answer, dict) and "error" in answer:
@@ -337,7 +337,7 @@ def _pieces_of(value: Any, levels: int) -> Iterator[str]:
 
 
 def _platform_error(
-    error: Any, answers: list[Triple], secrets: Sequence[str]
+    error: Any, answers: list[Triple], secrets: Iterable[str]
 ) -> OnePlatformException:
     text = _text_of(error)
     if len(text) > _LOOKED_AT or not _is_shallow(error, _LEVELS):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Callable, Optional, Union
 
@@ -35,7 +35,7 @@ from .exceptions import (
     OnePlatformException,
 )
 from .jsonrpc import Call, Triple
-from .redaction import redact, scrubbed, secrets_of
+from .redaction import Secrets, redact, scrubbed, secrets_of
 
 __all__ = [
     "FORMATS",
@@ -265,7 +265,7 @@ class OnepV1:
         if self._logged is not None:
             self._logged.append(copy.deepcopy(request))
         # A subclass may send another auth than it was given.
-        secrets = (*secrets_of(auth), *secrets_of(sent))
+        secrets = Secrets(auth, sent)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("calls: %s", redact(repr(callrequests), *secrets))
         raw, content = self._exchange(body, self._timeout(callrequests, notimeout), secrets)
@@ -295,7 +295,7 @@ class OnepV1:
         return limit + max(waits, default=0.0) / 1000
 
     def _exchange(
-        self, body: str, timeout: float | None, secrets: Sequence[str]
+        self, body: str, timeout: float | None, secrets: Iterable[str]
     ) -> tuple[Any, bytes]:
         try:
             return self.onephttp.exchange("POST", self.url, body, None, timeout)

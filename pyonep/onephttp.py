@@ -277,13 +277,12 @@ class OneP_Request:
             _check_headers(headers)
         if self.curldebug or self._log.isEnabledFor(logging.DEBUG):
             self._log_request(method, path, payload, headers, deadline.step)
-        usual = self._channel(verify).headers
+        channel = self._channel(verify)
+        usual = channel.headers
         request = _Request(method, path, payload, {**usual, **headers} if headers else usual)
-        if deadline.is_over():
-            raise requests.exceptions.ConnectTimeout("no time was left to send it")
         with deadline:
             try:
-                raw = self._send(request, deadline.step, verify)
+                raw = self._send(channel, request, deadline.step, verify)
                 if raw.status in _REDIRECTING:
                     raw = self._follow(request, raw, deadline.step, verify)
             except requests.exceptions.RequestException:
@@ -319,18 +318,26 @@ class OneP_Request:
         return getattr(self._own, "end", _BY_TIMEOUT)
 
     def _deadline(self, body: Body, timeout: Timeout, total: float | None) -> Deadline:
+        """The time that a request has.
+
+        Raises:
+            requests.exceptions.ConnectTimeout: There is none left.
+        """
         end = self._given_end()
-        if total == _BY_TIMEOUT and end == _BY_TIMEOUT:
-            return Deadline(timeout, self._total(timeout), once_sent=hasattr(body, "read"))
-        left = None if end in (None, _BY_TIMEOUT) else max(0.0, end - time.monotonic())
-        given = [one for one in (left, total) if one not in (None, _BY_TIMEOUT)]
-        return Deadline(timeout, min(given, default=None))
+        if total == end == _BY_TIMEOUT:
+            return Deadline(timeout, self._total(timeout), hasattr(body, "read"))
+        left = None if end in (None, _BY_TIMEOUT) else end - time.monotonic()
+        total = min((one for one in (left, total) if one not in (None, _BY_TIMEOUT)), default=None)
+        if total is not None and total <= 0:
+            raise requests.exceptions.ConnectTimeout("no time was left to send it")
+        return Deadline(timeout, total)
 
     def _total(self, timeout: Timeout) -> float | None:
         """Seconds for a whole call of which each step may take `timeout`."""
         if timeout is None:
             return None
-        own = timeout if self.httptimeout is None else min(timeout, self.httptimeout)
+        usual = self._httptimeout
+        own = timeout if usual is None or usual > timeout else usual
         return timeout + (TOTAL - 1) * own
 
     def _channel(self, verify: bool) -> Channel:
@@ -343,14 +350,14 @@ class OneP_Request:
                     self._channels[verify] = channel
         return channel
 
-    def _send(self, request: _Request, timeout: Timeout, verify: bool) -> Any:
+    def _send(self, channel: Channel, request: _Request, timeout: Timeout, verify: bool) -> Any:
         while True:
             try:
-                return self._channel(verify).send(*request, timeout)
+                return channel.send(*request, timeout)
             except urllib3.exceptions.ClosedPoolError:
                 # Another thread called close() between our fetching the pool and
                 # using it; nothing was sent.
-                continue
+                channel = self._channel(verify)
 
     def _follow(self, request: _Request, raw: Any, timeout: Timeout, verify: bool) -> Any:
         """Follow redirects as `requests` does, but never to another server.
@@ -365,7 +372,7 @@ class OneP_Request:
             reading.dispose(raw)
             path = self._path_of(raw.status, request.path, target)
             request = request.redirected(raw.status, path)
-            raw = self._send(request, timeout, verify)
+            raw = self._send(self._channel(verify), request, timeout, verify)
         reading.dispose(raw)
         raise failures.Redirected(f"HTTP {raw.status}: more than {_REDIRECTS} redirects")
 

@@ -81,10 +81,14 @@ def _whole(raw: Any, limit: int | None, deadline: Deadline | None) -> bytes:
         raise urllib3.exceptions.ProtocolError(
             f"answer cut off: {raw.tell()} of {announced} bytes arrived"
         )
-    chunked = raw.headers.get("Transfer-Encoding") is not None
-    if not content and raw.status in (200, 206) and announced is None and not chunked:
+    if not content and announced is None and _is_cut_in_its_head(raw):
         raise urllib3.exceptions.ProtocolError("answer cut off within its headers")
     return content
+
+
+def _is_cut_in_its_head(raw: Any) -> bool:
+    """Whether an answer without a body should have one, or say that it has none."""
+    return raw.status in (200, 206) and raw.headers.get("Transfer-Encoding") is None
 
 
 def _collected(raw: Any, limit: int | None, deadline: Deadline | None) -> bytes:
@@ -113,7 +117,9 @@ def decoded(raw: Any, size: int) -> Iterator[bytes]:
 
 
 def _coding(raw: Any) -> str:
-    return str(raw.headers.get("Content-Encoding") or "").strip().lower()
+    if "Content-Encoding" not in raw.headers:
+        return ""
+    return str(raw.headers["Content-Encoding"] or "").strip().lower()
 
 
 def _raw_pieces(raw: Any, size: int) -> Iterator[bytes]:

@@ -97,6 +97,22 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             yield one
 
 
+class Secrets:
+    """The credentials inside auth objects or CIK strings, looked for when they are asked for.
+
+    Nearly every call ends without an error or a log that needs them.
+    """
+
+    __slots__ = ("_auths",)
+
+    def __init__(self, *auths: Any) -> None:
+        self._auths = auths
+
+    def __iter__(self) -> Iterator[str]:
+        for auth in self._auths:
+            yield from secrets_of(auth)
+
+
 def secrets_of(auth: Any) -> tuple[str, ...]:
     """The credentials inside an auth object or CIK string."""
     secrets = [auth]
