@@ -19,8 +19,8 @@ from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
 from pyonep.server.core.errors import BadArguments, Refused, Unauthorized
 from pyonep.server.core.turns import at_once
-from pyonep.server.fronts import provisioning
 from pyonep.server.fronts.app import App
+from pyonep.server.fronts.provisioning import routes as provisioning
 from pyonep.server.platform import Unfinished
 from pyonep.server.store import ROOT, schema
 

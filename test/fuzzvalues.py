@@ -7,7 +7,8 @@ import json
 from hypothesis import strategies as st
 
 from pyonep.server.core import descriptions, procedures
-from pyonep.server.fronts import data, provisioning
+from pyonep.server.fronts import data
+from pyonep.server.fronts.provisioning import routes as provisioning
 
 # --- values, as JSON -------------------------------------------------------
 

@@ -108,6 +108,14 @@ def test_core_knows_neither_http_nor_the_server():
             assert "uvicorn" not in path.read_text("utf-8"), name
 
 
+def test_no_module_of_a_front_is_called_like_one_below():
+    names = {}
+    for name, path in modules():
+        if path.name != "__init__.py":
+            names.setdefault(room(name), set()).add(path.stem)
+    assert names["fronts"] & (names["core"] | names["store"]) == set()
+
+
 def test_the_table_is_shown():
     text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
     for name, may in ARROWS.items():

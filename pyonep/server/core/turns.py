@@ -124,6 +124,26 @@ def pages(
         after = place(page[-1])
 
 
+def each(given: Sequence[K], work: Callable[[K], T], most: float = 50) -> Steps[list[T]]:
+    """Do something with each, in steps.
+
+    Args:
+        given: Of what.
+        work: What to do with one of them.
+        most: With how many in one step.
+
+    Returns:
+        What `work` returned, one by one.
+    """
+    pace = Pace(most)
+    results = []
+    for one in given:
+        results.append(work(one))
+        if pace.is_full():
+            yield
+    return results
+
+
 def step(steps: Steps[T]) -> Optional[tuple[T]]:
     """Carry out one step; the result, in a tuple, when it was the last one."""
     try:

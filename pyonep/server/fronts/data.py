@@ -19,6 +19,7 @@ from ..core.turns import Pace, Steps, in_turns
 from ..core.unit import Node, Unit
 from .http import (
     FORM,
+    Handler,
     Read,
     Request,
     answered,
@@ -49,11 +50,11 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     if handler is None:
         return not_allowed(methods)
     most = request.platform.settings.max_data_bytes
-    request.body = await read(most_bytes(request, lambda: _caller(request), most))
+    request.body = await read(most_bytes(request, lambda: _caller(request.unit, request), most))
     return await answered(request, handler)
 
 
-def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | None:
+def _find(segments: list[str] | None) -> dict[str, Handler] | None:
     if segments is None:
         return None
     if len(segments) == 1:
@@ -68,10 +69,10 @@ def _find(segments: list[str] | None) -> dict[str, Callable[[Request], Any]] | N
 # --- who calls, what is named ----------------------------------------------
 
 
-def _caller(request: Request) -> Node:
-    node = access.by_key(request.unit, request.headers.get("x-exosite-cik"))
+def _caller(unit: Unit, request: Request) -> Node:
+    node = access.by_key(unit, request.headers.get("x-exosite-cik"))
     request.caller = node.rid
-    request.check_caller = lambda: _caller(request)
+    request.check_caller = lambda: _caller(unit, request)
     return node
 
 
@@ -131,9 +132,12 @@ def _asked(request: Request) -> Steps[list[str]]:
 
 
 def _fitting(
-    prepare: Callable[[Unit, Node, Any], flow.Input], request: Request, node: Node, value: str
+    unit: Unit,
+    prepare: Callable[[Unit, Node, Any], flow.Input],
+    request: Request,
+    node: Node,
+    value: str,
 ) -> flow.Input:
-    unit = request.unit
     request.budget.work(flow.cost(node, value))
     if len(value.encode("utf-8")) > unit.settings.max_data_text:
         raise TooLarge(f"a value has at most {unit.settings.max_data_text} bytes")
@@ -146,13 +150,13 @@ def _fitting(
 # --- write, read, both -----------------------------------------------------
 
 
-def _write(request: Request) -> Steps[Response]:
-    client = _caller(request)
-    yield from _store(request, client)
-    return (yield from _values(request, client))
+def _write(unit: Unit, request: Request) -> Steps[Response]:
+    client = _caller(unit, request)
+    yield from _store(unit, request, client)
+    return (yield from _values(unit, request, client))
 
 
-def _store(request: Request, client: Node) -> Steps[None]:
+def _store(unit: Unit, request: Request, client: Node) -> Steps[None]:
     """Write the pairs of the body under one timestamp: all that are known, or none."""
     inputs = []
     pairs: dict[str, str] = {}
@@ -164,20 +168,20 @@ def _store(request: Request, client: Node) -> Steps[None]:
     request.names = list(pairs)
     pace = Pace(_AT_ONCE)
     for alias, value in pairs.items():
-        node = _written(request, client, alias, value)
+        node = _written(unit, request, client, alias, value)
         if node is not None:
-            inputs.append((node, _fitting(flow.prepared, request, node, value)))
+            inputs.append((node, _fitting(unit, flow.prepared, request, node, value)))
         if pace.is_full(1 if node is None else flow.cost(node)):
             yield
-    yield from flow.feed_all(request.unit, inputs, request.grounds, pace, request.budget)
+    yield from flow.feed_all(unit, inputs, request.grounds, pace, request.budget)
 
 
-def _values(request: Request, client: Node) -> Steps[Response]:
+def _values(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     """The newest values of the aliases asked for, in reverse order; in steps."""
     found, pace = [], Pace(_AT_ONCE)
     for alias in reversed((yield from _asked(request))):
-        node = _named(request.unit, client, alias)
-        newest = None if node is None else request.unit.series.newest(node.id)
+        node = _named(unit, client, alias)
+        newest = None if node is None else unit.series.newest(node.id)
         if newest is not None:
             found.append((yield from _told(request, alias, newest.value)))
         if pace.is_full():
@@ -207,21 +211,21 @@ def _quoted(text: str) -> Steps[str]:
     return "".join(parts)
 
 
-def _read(request: Request) -> Steps[Response] | Awaitable[Response]:
-    client = _caller(request)
+def _read(unit: Unit, request: Request) -> Steps[Response] | Awaitable[Response]:
+    client = _caller(unit, request)
     if "request-timeout" in request.headers:
-        return _long_poll(request, client)
-    return _values(request, client)
+        return _long_poll(unit, request, client)
+    return _values(unit, request, client)
 
 
 # --- long poll -------------------------------------------------------------
 
 
-async def _long_poll(request: Request, client: Node) -> Response:
+async def _long_poll(unit: Unit, request: Request, client: Node) -> Response:
     alias, timeout = await _one_alias(request), _timeout(request.headers["request-timeout"])
     since = _since(request)
-    found = await _next_point(request, client, alias, timeout, since)
-    _caller(request)  # the key may have become invalid meanwhile
+    found = await _next_point(unit, request, client, alias, timeout, since)
+    _caller(unit, request)  # the key may have become invalid meanwhile
     if found is None:
         return nothing(204)
     if not found:
@@ -234,10 +238,9 @@ async def _long_poll(request: Request, client: Node) -> Response:
 
 
 async def _next_point(
-    request: Request, client: Node, alias: str, timeout: float, since: int | None
+    unit: Unit, request: Request, client: Node, alias: str, timeout: float, since: int | None
 ) -> list[Any] | None:
     """``[time, text]``; an empty list when none came; None for an unknown alias."""
-    unit = request.unit
     node = _named(unit, client, alias)
     if node is None:
         return None
@@ -250,7 +253,7 @@ async def _next_point(
     def ended() -> Optional[Refused]:
         """Why the client may not have the point any more; None while it may."""
         try:
-            found = _named(unit, _caller(request), alias)
+            found = _named(unit, _caller(unit, request), alias)
         except (Unauthorized, Forbidden) as error:
             return Refused("restricted", str(error))
         return None if found and found.rid == rid else Refused("restricted", "not its own now")
@@ -294,22 +297,22 @@ def _since(request: Request) -> int | None:
         raise Malformed("If-Modified-Since must be Unix seconds or an HTTP date") from error
 
 
-async def _wait_alias(request: Request) -> Response:
+async def _wait_alias(unit: Unit, request: Request) -> Response:
     """The earlier form of the long poll."""
-    client, alias = _caller(request), await _one_alias(request)
+    client, alias = _caller(unit, request), await _one_alias(request)
     timeout = _timeout(dict(await in_turns(_pairs(request))).get("timeout", ""))
-    found = await _next_point(request, client, alias, timeout, None)
-    _caller(request)  # the key may have become invalid meanwhile
+    found = await _next_point(unit, request, client, alias, timeout, None)
+    _caller(unit, request)  # the key may have become invalid meanwhile
     if found:
         return plain(await in_turns(_pair(alias, found[1])), FORM)
-    return plain(f"{await in_turns(_quoted(alias))}=expire:{request.unit.now()}", FORM)
+    return plain(f"{await in_turns(_quoted(alias))}=expire:{unit.now()}", FORM)
 
 
 # --- record ----------------------------------------------------------------
 
 
-def _record(request: Request) -> Steps[Response]:
-    client = _caller(request)
+def _record(unit: Unit, request: Request) -> Steps[Response]:
+    client = _caller(unit, request)
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
     pace = Pace(_AT_ONCE)
@@ -322,11 +325,11 @@ def _record(request: Request) -> Steps[Response]:
             raise Malformed("a timestamp before the first alias")
         else:
             current.append((_timestamp(name), value))
-    return (yield from _store_blocks(request, client, blocks))
+    return (yield from _store_blocks(unit, request, client, blocks))
 
 
-def _record_one(request: Request) -> Steps[Response]:
-    client = _caller(request)
+def _record_one(unit: Unit, request: Request) -> Steps[Response]:
+    client = _caller(unit, request)
     segments = request.segments
     assert segments is not None
     pace = Pace(_AT_ONCE)
@@ -335,7 +338,7 @@ def _record_one(request: Request) -> Steps[Response]:
         points.append((_timestamp(name), value))
         if pace.is_full():
             yield
-    return (yield from _store_blocks(request, client, {segments[3]: points}))
+    return (yield from _store_blocks(unit, request, client, {segments[3]: points}))
 
 
 def _timestamp(text: str) -> float:
@@ -345,14 +348,14 @@ def _timestamp(text: str) -> float:
     return number
 
 
-def _written(request: Request, client: Node, alias: str, value: str) -> Node | None:
+def _written(unit: Unit, request: Request, client: Node, alias: str, value: str) -> Node | None:
     """The series to write to, which is made when that is wanted; None when there is none."""
-    dataports.provide(request.unit, client, {"alias": alias}, value, spelled=True)
-    node = _named(request.unit, client, alias)
+    dataports.provide(unit, client, {"alias": alias}, value, spelled=True)
+    node = _named(unit, client, alias)
     if node is None:
         request.unknown.append(alias)
     else:
-        request.grounds[node.id] = (_check_there, request.unit, client, node, alias)
+        request.grounds[node.id] = (_check_there, unit, client, node, alias)
     return node
 
 
@@ -368,19 +371,19 @@ def _check_there(unit: Unit, client: Node, node: Node, alias: str) -> None:
 
 
 def _store_blocks(
-    request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
+    unit: Unit, request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
 ) -> Steps[Response]:
     """Store points at given times; those less than a second from another are told, not stored."""
     request.names = list(blocks)
     prepared = []
     for alias, points in blocks.items():
-        node = _written(request, client, alias, points[0][1] if points else "")
+        node = _written(unit, request, client, alias, points[0][1] if points else "")
         if node is not None:
-            inputs = yield from _all_recordable(request, node, points)
+            inputs = yield from _all_recordable(unit, request, node, points)
             prepared.append((alias, node, inputs))
     conflicts = []
     for alias, node, inputs in prepared:
-        refused = yield from _store_points(request, node, inputs)
+        refused = yield from _store_points(unit, request, node, inputs)
         if refused:
             conflicts.append((yield from _conflict(request, alias, inputs, refused)))
     if not conflicts:
@@ -402,21 +405,20 @@ def _conflict(
 
 
 def _all_recordable(
-    request: Request, node: Node, points: list[tuple[float, str]]
+    unit: Unit, request: Request, node: Node, points: list[tuple[float, str]]
 ) -> Steps[list[tuple[float, flow.Input]]]:
     inputs, pace = [], Pace(_AT_ONCE)
     for time, value in points:
-        inputs.append((time, _fitting(flow.recordable, request, node, value)))
+        inputs.append((time, _fitting(unit, flow.recordable, request, node, value)))
         if pace.is_full(flow.cost(node)):
             yield
     return inputs
 
 
 def _store_points(
-    request: Request, node: Node, inputs: list[tuple[float, flow.Input]]
+    unit: Unit, request: Request, node: Node, inputs: list[tuple[float, flow.Input]]
 ) -> Steps[set[int]]:
     """Store the points that clash with none; the positions of the others."""
-    unit = request.unit
     refused = yield from _clashing(inputs, unit.settings.replace_recorded)
     for first in range(0, len(inputs), _AT_ONCE):
         last = min(first + _AT_ONCE, len(inputs))
@@ -450,11 +452,11 @@ def _clashing(inputs: list[tuple[float, flow.Input]], last_stays: bool) -> Steps
 # --- utilities -------------------------------------------------------------
 
 
-def _time(request: Request) -> Response:
-    return plain(str(request.unit.now()))
+def _time(unit: Unit, request: Request) -> Response:
+    return plain(str(unit.now()))
 
 
-def _ip(request: Request) -> Response:
+def _ip(unit: Unit, request: Request) -> Response:
     """Our own address and port as six numbers, for devices without name service."""
     address, port = request.scope["server"]
     try:
@@ -464,12 +466,12 @@ def _ip(request: Request) -> Response:
     return plain(",".join(str(byte) for byte in [*packed, *divmod(port, 256)]))
 
 
-_STACK: dict[str, dict[str, Callable[[Request], Any]]] = {
+_STACK: dict[str, dict[str, Handler]] = {
     "alias": {"GET": _read, "POST": _write},
     "record": {"POST": _record},
     "waitalias": {"POST": _wait_alias},
 }
-_UTILITIES: dict[str, dict[str, Callable[[Request], Any]]] = {
+_UTILITIES: dict[str, dict[str, Handler]] = {
     "timestamp": {"GET": _time},
     "ip": {"GET": _ip},
 }

@@ -24,6 +24,7 @@ TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 JSON = "application/javascript; charset=utf-8"
+FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
 
 REASONS = {
     200: "OK",
@@ -224,7 +225,7 @@ class Request:
     def media_type(self) -> str:
         """The type of the body, without parameters; a form when none is given."""
         given = self.headers.get("content-type", "").split(";", 1)[0].strip().lower()
-        return given or "application/x-www-form-urlencoded"
+        return given or FORM_TYPE
 
     def text(self) -> str:
         """The body as text."""
@@ -234,8 +235,18 @@ class Request:
             raise errors.Malformed("the body is not UTF-8") from error
 
     def form(self) -> Form:
-        """The fields of the body."""
+        """The fields of the body, which must be a form."""
+        self.need_type(FORM_TYPE)
         return parse_form(self.text())
+
+    def need_type(self, *types: str) -> None:
+        """See that the body is of one of some types.
+
+        Raises:
+            Unsupported: It is of another.
+        """
+        if self.media_type not in types:
+            raise errors.Unsupported(f"the body must be {' or '.join(types)}")
 
     def form_steps(self) -> Steps[Form]:
         """The fields of the body, in steps."""
@@ -304,16 +315,20 @@ class _Lines:
         return line
 
 
-Handler = Callable[..., Union[Response, Awaitable[Response], Steps[Response]]]
+# What a handler gives: the answer, or the steps to it, or what waits for it.
+Answer = Union[Response, Steps[Response], Awaitable[Response]]
+Handler = Callable[..., Answer]
 
 
 async def answered(request: Request, handler: Handler, *arguments: Any) -> Response:
-    """The answer that a handler gives: at once, in steps, or after waiting; it is durable then."""
+    """The answer that a handler gives: at once, in steps, or after waiting; it is durable then.
 
-    def work(_: Unit) -> Any:
-        return handler(request, *arguments)
-
-    answer: Any = await request.platform.run(work, check=request.check)
+    Args:
+        request: What it answers.
+        handler: Gets the unit, the request, and the arguments.
+        *arguments: For `handler`.
+    """
+    answer: Any = await request.platform.run(handler, request, *arguments, check=request.check)
     if isinstance(answer, Response):
         return answer
     response: Response = await answer
