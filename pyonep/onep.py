@@ -20,7 +20,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union, overload
 
 import requests.exceptions
 
@@ -34,7 +34,7 @@ from .exceptions import (
     OneException,
     OnePlatformException,
 )
-from .jsonrpc import Call, Triple
+from .jsonrpc import Answer, Call, Triple
 from .redaction import Secrets, redact, scrubbed, secrets_of
 
 __all__ = [
@@ -52,6 +52,7 @@ log: logging.Logger = logging.getLogger(__name__)
 
 Auth = Union[str, dict[str, Any]]
 Resource = Union[str, dict[str, Any]]
+Options = Optional[Mapping[str, Any]]
 
 HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -388,6 +389,12 @@ class OnepV1:
 
     # --- procedures ---
 
+    @overload
+    def activate(self, auth: Auth, codetype: str, code: str) -> Answer: ...
+
+    @overload
+    def activate(self, auth: Auth, codetype: str, code: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def activate(self, auth: Auth, codetype: str, code: str, defer: bool = False) -> Any:
         """Activate a client or a share. Procedure ``activate``.
@@ -399,6 +406,12 @@ class OnepV1:
             defer: Keep the call for `send_deferred`.
         """
         return self._call("activate", auth, [codetype, code], defer)
+
+    @overload
+    def create(self, auth: Auth, type: str, desc: Mapping[str, Any]) -> Answer: ...
+
+    @overload
+    def create(self, auth: Auth, type: str, desc: Mapping[str, Any], defer: bool = ...) -> Any: ...
 
     @accepts_old_forms()
     def create(self, auth: Auth, type: str, desc: Mapping[str, Any], defer: bool = False) -> Any:
@@ -415,6 +428,12 @@ class OnepV1:
         """
         return self._call("create", auth, [type, desc], defer)
 
+    @overload
+    def createDataport(self, auth: Auth, desc: Mapping[str, Any]) -> Answer: ...
+
+    @overload
+    def createDataport(self, auth: Auth, desc: Mapping[str, Any], defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def createDataport(self, auth: Auth, desc: Mapping[str, Any], defer: bool = False) -> Any:
         """Create a dataport below the calling client. Procedure ``create``.
@@ -429,6 +448,12 @@ class OnepV1:
         """
         return self._call("create", auth, ["dataport", desc], defer)
 
+    @overload
+    def deactivate(self, auth: Auth, codetype: str, code: str) -> Answer: ...
+
+    @overload
+    def deactivate(self, auth: Auth, codetype: str, code: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def deactivate(self, auth: Auth, codetype: str, code: str, defer: bool = False) -> Any:
         """Let a client's key expire, or give up a share. Procedure ``deactivate``.
@@ -441,17 +466,31 @@ class OnepV1:
         """
         return self._call("deactivate", auth, [codetype, code], defer)
 
+    @overload
+    def drop(self, auth: Auth, resource: Resource) -> Answer: ...
+
+    @overload
+    def drop(self, auth: Auth, resource: Resource, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def drop(self, auth: Auth, resource: Resource, defer: bool = False) -> Any:
         """Remove a resource and all below it. Procedure ``drop``."""
         return self._call("drop", auth, [resource], defer)
+
+    @overload
+    def flush(self, auth: Auth, resource: Resource, options: Options = ...) -> Answer: ...
+
+    @overload
+    def flush(
+        self, auth: Auth, resource: Resource, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
 
     @accepts_old_forms(flag_was_third)
     def flush(
         self,
         auth: Auth,
         resource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Remove points of a series. Procedure ``flush``.
@@ -465,6 +504,21 @@ class OnepV1:
         """
         args = [resource] if options is None else [resource, options]
         return self._call("flush", auth, args, defer)
+
+    @overload
+    def grant(
+        self, auth: Auth, resource: Resource, permissions: Mapping[str, Any], ttl: int | None = ...
+    ) -> Answer: ...
+
+    @overload
+    def grant(
+        self,
+        auth: Auth,
+        resource: Resource,
+        permissions: Mapping[str, Any],
+        ttl: int | None = ...,
+        defer: bool = ...,
+    ) -> Any: ...
 
     @accepts_old_forms()
     def grant(
@@ -492,12 +546,20 @@ class OnepV1:
             args.append({"ttl": ttl})
         return self._call("grant", auth, args, defer)
 
+    @overload
+    def info(self, auth: Auth, resource: Resource, options: Options = ...) -> Answer: ...
+
+    @overload
+    def info(
+        self, auth: Auth, resource: Resource, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
+
     @accepts_old_forms()
     def info(
         self,
         auth: Auth,
         resource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Describe a resource. Procedure ``info``.
@@ -513,12 +575,31 @@ class OnepV1:
         """
         return self._call("info", auth, [resource, {} if options is None else options], defer)
 
+    @overload
+    def listing(
+        self,
+        auth: Auth,
+        types: Sequence[str],
+        options: Options = ...,
+        resource: Resource | None = ...,
+    ) -> Answer: ...
+
+    @overload
+    def listing(
+        self,
+        auth: Auth,
+        types: Sequence[str],
+        options: Options = ...,
+        resource: Resource | None = ...,
+        defer: bool = ...,
+    ) -> Any: ...
+
     @accepts_old_forms(listing_forms)
     def listing(
         self,
         auth: Auth,
         types: Sequence[str],
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         resource: Resource | None = None,
         defer: bool = False,
     ) -> Any:
@@ -542,6 +623,12 @@ class OnepV1:
             args.insert(0, resource)
         return self._call("listing", auth, args, defer)
 
+    @overload
+    def lookup(self, auth: Auth, type: str, mapping: str) -> Answer: ...
+
+    @overload
+    def lookup(self, auth: Auth, type: str, mapping: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def lookup(self, auth: Auth, type: str, mapping: str, defer: bool = False) -> Any:
         """Find a RID. Procedure ``lookup``.
@@ -557,10 +644,31 @@ class OnepV1:
         """
         return self._call("lookup", auth, [type, mapping], defer)
 
+    @overload
+    def map(self, auth: Auth, resource: Resource, alias: str) -> Answer: ...
+
+    @overload
+    def map(self, auth: Auth, resource: Resource, alias: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def map(self, auth: Auth, resource: Resource, alias: str, defer: bool = False) -> Any:
         """Give a resource an alias of the calling client. Procedure ``map``."""
         return self._call("map", auth, ["alias", resource, alias], defer)
+
+    @overload
+    def move(
+        self, auth: Auth, resource: Resource, destinationresource: Resource, options: Options = ...
+    ) -> Answer: ...
+
+    @overload
+    def move(
+        self,
+        auth: Auth,
+        resource: Resource,
+        destinationresource: Resource,
+        options: Options = ...,
+        defer: bool = ...,
+    ) -> Any: ...
 
     @accepts_old_forms()
     def move(
@@ -568,7 +676,7 @@ class OnepV1:
         auth: Auth,
         resource: Resource,
         destinationresource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Move a resource below another client. Procedure ``move``.
@@ -583,12 +691,20 @@ class OnepV1:
         chosen = {"aliases": True} if options is None else options
         return self._call("move", auth, [resource, destinationresource, chosen], defer)
 
+    @overload
+    def read(self, auth: Auth, resource: Resource, options: Options = ...) -> Answer: ...
+
+    @overload
+    def read(
+        self, auth: Auth, resource: Resource, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
+
     @accepts_old_forms()
     def read(
         self,
         auth: Auth,
         resource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Read points of a series. Procedure ``read``.
@@ -665,13 +781,32 @@ class OnepV1:
             yield from points
             reached, window[ahead] = last, last + step
 
+    @overload
+    def record(
+        self,
+        auth: Auth,
+        resource: Resource,
+        entries: Sequence[Sequence[Any]],
+        options: Options = ...,
+    ) -> Answer: ...
+
+    @overload
+    def record(
+        self,
+        auth: Auth,
+        resource: Resource,
+        entries: Sequence[Sequence[Any]],
+        options: Options = ...,
+        defer: bool = ...,
+    ) -> Any: ...
+
     @accepts_old_forms()
     def record(
         self,
         auth: Auth,
         resource: Resource,
         entries: Sequence[Sequence[Any]],
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Write points at given times. Procedure ``record``; prefer `recordbatch`.
@@ -686,6 +821,16 @@ class OnepV1:
         """
         args = [resource, entries, {} if options is None else options]
         return self._call("record", auth, args, defer)
+
+    @overload
+    def recordbatch(
+        self, auth: Auth, resource: Resource, entries: Sequence[Sequence[Any]]
+    ) -> Answer: ...
+
+    @overload
+    def recordbatch(
+        self, auth: Auth, resource: Resource, entries: Sequence[Sequence[Any]], defer: bool = ...
+    ) -> Any: ...
 
     @accepts_old_forms()
     def recordbatch(
@@ -707,6 +852,12 @@ class OnepV1:
         """
         return self._call("recordbatch", auth, [resource, entries], defer)
 
+    @overload
+    def revoke(self, auth: Auth, codetype: str, code: str) -> Answer: ...
+
+    @overload
+    def revoke(self, auth: Auth, codetype: str, code: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def revoke(self, auth: Auth, codetype: str, code: str, defer: bool = False) -> Any:
         """Replace the key of a client, or end a share. Procedure ``revoke``.
@@ -719,12 +870,20 @@ class OnepV1:
         """
         return self._call("revoke", auth, [codetype, code], defer)
 
+    @overload
+    def share(self, auth: Auth, resource: Resource, options: Options = ...) -> Answer: ...
+
+    @overload
+    def share(
+        self, auth: Auth, resource: Resource, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
+
     @accepts_old_forms()
     def share(
         self,
         auth: Auth,
         resource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Make a code by which another client may read a resource. Procedure ``share``.
@@ -739,6 +898,14 @@ class OnepV1:
             ``(True, code)``.
         """
         return self._call("share", auth, [resource, {} if options is None else options], defer)
+
+    @overload
+    def tag(self, auth: Auth, resource: Resource, action: str, tag: str) -> Answer: ...
+
+    @overload
+    def tag(
+        self, auth: Auth, resource: Resource, action: str, tag: str, defer: bool = ...
+    ) -> Any: ...
 
     @accepts_old_forms()
     def tag(
@@ -755,17 +922,31 @@ class OnepV1:
         """
         return self._call("tag", auth, [resource, action, tag], defer)
 
+    @overload
+    def unmap(self, auth: Auth, alias: str) -> Answer: ...
+
+    @overload
+    def unmap(self, auth: Auth, alias: str, defer: bool = ...) -> Any: ...
+
     @accepts_old_forms()
     def unmap(self, auth: Auth, alias: str, defer: bool = False) -> Any:
         """Take an alias of the calling client away. Procedure ``unmap``."""
         return self._call("unmap", auth, ["alias", alias], defer)
+
+    @overload
+    def update(self, auth: Auth, resource: Resource, desc: Options = ...) -> Answer: ...
+
+    @overload
+    def update(
+        self, auth: Auth, resource: Resource, desc: Options = ..., defer: bool = ...
+    ) -> Any: ...
 
     @accepts_old_forms()
     def update(
         self,
         auth: Auth,
         resource: Resource,
-        desc: Mapping[str, Any] | None = None,
+        desc: Options = None,
         defer: bool = False,
     ) -> Any:
         """Change the description of a resource. Procedure ``update``.
@@ -777,6 +958,22 @@ class OnepV1:
             defer: Keep the call for `send_deferred`.
         """
         return self._call("update", auth, [resource, {} if desc is None else desc], defer)
+
+    @overload
+    def usage(
+        self, auth: Auth, resource: Resource, metric: str, starttime: int, endtime: int
+    ) -> Answer: ...
+
+    @overload
+    def usage(
+        self,
+        auth: Auth,
+        resource: Resource,
+        metric: str,
+        starttime: int,
+        endtime: int,
+        defer: bool = ...,
+    ) -> Any: ...
 
     @accepts_old_forms()
     def usage(
@@ -801,12 +998,20 @@ class OnepV1:
         """
         return self._call("usage", auth, [resource, metric, starttime, endtime], defer)
 
+    @overload
+    def wait(self, auth: Auth, resource: Resource, options: Options = ...) -> Answer: ...
+
+    @overload
+    def wait(
+        self, auth: Auth, resource: Resource, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
+
     @accepts_old_forms()
     def wait(
         self,
         auth: Auth,
         resource: Resource,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Wait for the next point of a series. Procedure ``wait``.
@@ -825,13 +1030,23 @@ class OnepV1:
         args = [resource, {} if options is None else options]
         return self._call("wait", auth, args, defer, notimeout=True)
 
+    @overload
+    def write(
+        self, auth: Auth, resource: Resource, value: Any, options: Options = ...
+    ) -> Answer: ...
+
+    @overload
+    def write(
+        self, auth: Auth, resource: Resource, value: Any, options: Options = ..., defer: bool = ...
+    ) -> Any: ...
+
     @accepts_old_forms()
     def write(
         self,
         auth: Auth,
         resource: Resource,
         value: Any,
-        options: Mapping[str, Any] | None = None,
+        options: Options = None,
         defer: bool = False,
     ) -> Any:
         """Write a value now. Procedure ``write``.
@@ -845,6 +1060,14 @@ class OnepV1:
         """
         args = [resource, value, {} if options is None else options]
         return self._call("write", auth, args, defer)
+
+    @overload
+    def writegroup(self, auth: Auth, entries: Sequence[Sequence[Any]]) -> Answer: ...
+
+    @overload
+    def writegroup(
+        self, auth: Auth, entries: Sequence[Sequence[Any]], defer: bool = ...
+    ) -> Any: ...
 
     @accepts_old_forms(without_options)
     def writegroup(self, auth: Auth, entries: Sequence[Sequence[Any]], defer: bool = False) -> Any:

@@ -50,6 +50,8 @@ with LocalPlatform() as platform:
     cik, rid = platform.device()
     o = OnepV1(**platform.connection)
     isok, points = o.read(cik, {"alias": "temperature"}, {"limit": 1})
+    answer: str = o.info(cik, rid)  # ERROR: it is (isok, response)
+    kept: bool = o.write(cik, rid, 21.5, defer=True)
     highest: float = max(value for timestamp, value in o.points(cik, rid))
     try:
         text: str = Provision().vendor_show(cik).body  # ERROR: it may be bytes
