@@ -252,6 +252,17 @@ def test_requests_per_connection():
         with_client.close()
 
 
+def test_an_answer_that_is_sent_at_once_is_as_any_other(raw, cik):
+    """The last one on a connection goes through uvicorn, head and body one after the other."""
+    request = {"auth": {"cik": cik}, "calls": [info(1)]}
+    found = []
+    for more in ({}, {"Connection": "close"}):
+        status, headers, body = raw.send(request, headers=more)
+        headers = [one for one in headers.items() if one[0] not in ("date", "connection")]
+        found.append((status, headers, body))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_other_methods(raw, method):
     """RPC-016"""

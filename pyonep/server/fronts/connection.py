@@ -24,6 +24,11 @@ _PIECE = 4 * 1024
 _MOST_HELD = 64 * 1024
 
 
+# Among the extensions of ASGI: sends a short answer as a whole, see `Connection._answer`.
+ANSWER = "pyonep.answer"
+_SHORT = 64 * 1024  # bytes
+
+
 class Connection(HttpToolsProtocol):
     """One connection, on which nothing is without end.
 
@@ -42,6 +47,9 @@ class Connection(HttpToolsProtocol):
         self._running: Any = None  # the cycle that is being answered
         self._is_next_due = False  # as soon as the client takes its answers
         self._last_words: Optional[Callable[[], None]] = None  # once all before is answered
+        self._extensions = {ANSWER: self._answer}
+        self._default_headers: Any = None  # uvicorn's, and how they are written
+        self._default_lines = b""
 
     # --- it begins and ends ---
 
@@ -55,6 +63,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """It is over."""
         self.abandon()
+        self._extensions.clear()  # they lead back here
         self.transport.forget()  # type: ignore[attr-defined]
         super().connection_lost(exc)
 
@@ -134,6 +143,8 @@ class Connection(HttpToolsProtocol):
         if named is not None:
             self.headers.append(named)
         super().on_headers_complete()
+        scope: Any = self.scope
+        scope["extensions"] = self._extensions
         if not self.pipeline:
             self._running = self.cycle
 
@@ -148,6 +159,37 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     # --- what goes ---
+
+    def _answer(self, scope: Any, headers: bytes, body: bytes) -> bool:
+        """Send a short answer with the status 200 at once.
+
+        ASGI knows head and body as two messages, which uvicorn writes one after the other, each
+        with a call of the system that wakes the client.
+
+        Args:
+            scope: The request, which is no HEAD.
+            headers: What goes into the head, as it is written.
+            body: The body; the headers tell its length.
+
+        Returns:
+            Whether it was sent; else it has to go the long way.
+        """
+        cycle = self._running
+        if cycle is None or cycle.scope is not scope:
+            return False
+        is_in_order = cycle.keep_alive and not (cycle.disconnected or cycle.response_started)
+        if not is_in_order or cycle.access_log or self.flow.write_paused or len(body) > _SHORT:
+            return False
+        if self._default_headers is not cycle.default_headers:
+            self._default_headers = cycle.default_headers
+            lines = [b"%s: %s\r\n" % header for header in cycle.default_headers]
+            self._default_lines = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"%s%s\r\n%s" % (self._default_lines, headers, body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_response_complete(self) -> None:
         """A request is answered: begin with the next, unless the client takes no answers."""
