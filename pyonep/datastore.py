@@ -87,7 +87,7 @@ Reporter = Callable[[str, list[Any], str], object]
 
 
 class Statistics(NamedTuple):
-    """How a Datastore is.
+    """The state of a Datastore, in numbers.
 
     Attributes:
         waiting: Points that wait.

@@ -1,4 +1,4 @@
-"""HTTP underneath every API of this library; the only door to the network.
+"""HTTP underneath every API of this library; the only module that sends requests.
 
 `OneP_Request` sends requests to one host, and reads their answers, within the time that
 they have. `endpoint` says where to, `channel` holds the connections, `failures` knows what
@@ -35,7 +35,7 @@ TOTAL = 6
 _BY_TIMEOUT: float = -1.0  # a total that follows from the timeout
 _REDIRECTS = 30
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
-_OF_BODIES = frozenset({"content-length", "content-type", "transfer-encoding"})
+_BODY_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
 _PORTS = {"http": 80, "https": 443}
 # What would end a header, or has no byte in one.
 _UNFIT = re.compile(r"[\r\n\0]|[^\x00-\xff]")
@@ -56,7 +56,7 @@ class _Request(NamedTuple):
     def redirected(self, status: int, path: str) -> _Request:
         """The request to send instead, when it was answered with this status."""
         if status == 303 or (status in (301, 302) and self.method == "POST"):
-            kept = {n: v for n, v in self.headers.items() if n.lower() not in _OF_BODIES}
+            kept = {n: v for n, v in self.headers.items() if n.lower() not in _BODY_HEADERS}
             return _Request("GET", path, None, kept)
         if hasattr(self.body, "seek"):
             self.body.seek(0)
@@ -110,7 +110,7 @@ class OneP_Request:
         self._log = log or logging.getLogger(__name__)
         self._lock = forks.lock()
         self._channels: dict[bool, Channel] = {}  # by whether certificates are checked
-        self._own = threading.local()  # of each thread: its last answer, its time
+        self._thread = threading.local()  # of each thread: its last answer, its time
 
     @property
     def httptimeout(self) -> float | None:
@@ -162,12 +162,12 @@ class OneP_Request:
                 raise
             return exception_fn(error)
         response = self.response(method, path, raw, content)
-        self._own.answer = (text_or_bytes(content), response)
-        return self._own.answer
+        self._thread.answer = (text_or_bytes(content), response)
+        return self._thread.answer
 
     def getresponse(self, exception_fn: Callable[[Exception], Any] | None = None) -> Any:
         """Return again what this thread's last `request` returned (releases to 0.12)."""
-        return self._own.answer
+        return self._thread.answer
 
     @contextmanager
     def within(self, total: float | None) -> Iterator[None]:
@@ -186,13 +186,13 @@ class OneP_Request:
         Args:
             total: Seconds from now; None for no limit.
         """
-        before: float | None = getattr(self._own, "end", _BY_TIMEOUT)
+        before: float | None = getattr(self._thread, "end", _BY_TIMEOUT)
         ends = [one for one in (before, _end(total)) if one is not None]
-        self._own.end = min((one for one in ends if one >= 0), default=None)
+        self._thread.end = min((one for one in ends if one >= 0), default=None)
         try:
             yield
         finally:
-            self._own.end = before
+            self._thread.end = before
 
     def exchange(
         self,
@@ -315,7 +315,7 @@ class OneP_Request:
 
     def _given_end(self) -> float | None:
         """When what this thread sends has to be done, if `within` says so."""
-        return getattr(self._own, "end", _BY_TIMEOUT)
+        return getattr(self._thread, "end", _BY_TIMEOUT)
 
     def _deadline(self, body: Body, timeout: Timeout, total: float | None) -> Deadline:
         """The time that a request has.

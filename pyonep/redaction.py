@@ -15,7 +15,7 @@ MASK = "<redacted>"
 _KEY = re.compile(r"(?<![0-9A-Fa-f])([0-9A-Fa-f]{4})[0-9A-Fa-f]{36,}")
 SECRET_FIELDS = frozenset({"cik", "token", "key"})
 # What the text of an OSError is made of; it does not look at `args`.
-_OF_OSERROR = ("strerror", "filename", "filename2")
+_OSERROR_FIELDS = ("strerror", "filename", "filename2")
 
 Error = TypeVar("Error", bound=BaseException)
 
@@ -74,7 +74,7 @@ def scrubbed(error: Error, *secrets: object) -> Error:
     """
     for one in _chain(error):
         one.args = tuple(redacted(arg, *secrets) for arg in one.args)
-        for name in {*vars(one), *(_OF_OSERROR if isinstance(one, OSError) else ())}:
+        for name in {*vars(one), *(_OSERROR_FIELDS if isinstance(one, OSError) else ())}:
             value = getattr(one, name)
             if isinstance(value, (str, bytes)):
                 setattr(one, name, redacted(value, *secrets))

@@ -34,7 +34,7 @@ class LocalPlatform:
         path: SQLite file to keep everything in; None keeps it in memory.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        settings: Limits and habits.
+        settings: Limits, and how the platform behaves where there is a choice.
         clock: Unix time in seconds; tests put their own in.
     """
 

@@ -9,7 +9,7 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits and habits of a platform.
+    """Limits of a platform, and how it behaves where there is a choice.
 
     Attributes:
         max_request_bytes: Longest body of an RPC request.

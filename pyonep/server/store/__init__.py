@@ -41,7 +41,7 @@ __all__ = [
 
 
 class Store:
-    """All rooms of the memory on one database.
+    """Everything that the platform remembers, by subject, on one database.
 
     Args:
         path: SQLite file; None keeps everything in memory.
