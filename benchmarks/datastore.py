@@ -55,7 +55,7 @@ def over_latency(table, platform, cik, seconds):
         proxy.latency = 0.05
         config = {"write_buffer_size": 100_000}
         store = Datastore(cik, 1, config=config, transport=proxy.connection)
-        counted = Counted(store._sender.client)
+        counted = Counted(store._delivery.line.client)
         store.start()
         produce(seconds, lambda alias, n: store.record(alias, [[1000 + n, n]]))
         start = time.perf_counter()

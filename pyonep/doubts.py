@@ -10,16 +10,19 @@ __all__ = ["Doubts"]
 
 
 class Doubts:
-    """Points with times of their own that may be on the platform.
+    """Points with times of their own that may be on the platform."""
 
-    Args:
-        points: Those of a run before this one: of what was recorded nobody noted whether it was
-            sent; of what moves, its second.
-    """
-
-    def __init__(self, points: Iterable[Point] = ()) -> None:
+    def __init__(self) -> None:
         self._places: dict[int, tuple[str, int]] = {}
         self._seconds: dict[str, dict[int, set[int]]] = {}
+
+    def begin(self, points: Iterable[Point]) -> None:
+        """Begin anew, with points of a run before this one.
+
+        Of what was recorded nobody noted whether it was sent; of what moves, its second.
+        """
+        self._places.clear()
+        self._seconds.clear()
         for point in points:
             if point.sent is not None:
                 self.add(point, int(point.sent))

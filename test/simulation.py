@@ -21,7 +21,7 @@ import requests.exceptions
 from requests.structures import CaseInsensitiveDict
 
 import pyonep.clock
-from pyonep import datastore, failures, onephttp
+from pyonep import datastore, exits, failures, onephttp
 from pyonep.server.core import devices
 from pyonep.server.core.settings import Settings
 from pyonep.server.fronts import rpc
@@ -217,6 +217,8 @@ class Network:
         """Send a request, of which each step may take `timeout` and the whole what is `left`."""
         self.requests += 1
         kill, self.kill_at = self.kill_at, None
+        if kill is not None:
+            self._world.disk_is_full = True  # nothing more is written, whoever handles it
         if kill == "before":
             raise Killed
         fault = self._fault_for(body)
@@ -457,7 +459,7 @@ class World:
     def kill(self, store: Datastore) -> None:
         """End a Datastore as a SIGKILL would: nothing is sent, nothing more written to disk."""
         store._end_thread(PATIENCE)
-        datastore._open.discard(store)
-        database = getattr(store._buffer, "_database", None)
+        exits.release(store)
+        database = getattr(store._waiting.buffer, "_database", None)
         if database is not None:
             database.close()

@@ -261,7 +261,8 @@ def test_callbacks_may_fail(stores):
         raise RuntimeError("mine")
 
     store = stores(config={"write_buffer_size": 2, "overflow": "drop_oldest"})
-    store._on_reject = store._on_drop = store._on_error = fail
+    reports = store._reports
+    reports.on_reject = reports.on_drop = reports.on_error = fail
     for n in range(1, 5):
         assert store.record("a", [[n, "bad" if n == 4 else n]])
     assert store.flush(10)
@@ -272,7 +273,7 @@ def test_callbacks_may_fail(stores):
 def test_callbacks_may_ask(stores):
     seen = []
     store = stores(config={"write_buffer_size": 1, "overflow": "drop_oldest"})
-    store._on_drop = lambda *_: seen.append(store.statistics().waiting)
+    store._reports.on_drop = lambda *_: seen.append(store.statistics().waiting)
     store.record("a", [[1, 1]])
     store.record("a", [[2, 2]])
     assert seen == [1]
@@ -796,7 +797,7 @@ def test_a_value_in_flight_when_the_process_died(platform, device, spool):
     with Proxy(platform.port) as proxy:
         store = made(connection={**proxy.connection, "timeout": 0.5})
         store.write("a", 1)
-        store._sender.platform_time()
+        store._delivery.line.platform_time()
         proxy.swallow = True
         assert store.flush(0.3) is False
         store.close(0)
@@ -867,7 +868,7 @@ def test_faults_lose_and_duplicate_nothing(stores, seed, tmp_path, survived):
             alias = dice.choice(aliases)
             if action < 0.35:
                 value = next(unique)
-                if not store._buffer.has_live(alias) and store.write(alias, value):
+                if not store._waiting.buffer.has_live(alias) and store.write(alias, value):
                     live[value] = alias
             elif action < 0.75:
                 entries = [[next(stamps), next(unique)] for _ in range(dice.randrange(1, 30))]

@@ -259,7 +259,7 @@ def test_a_record_whose_answer_was_lost_is_not_reported(ruled, format, values):
     with Proxy(ruled.platform.port) as proxy:
         store = ruled(connection={**proxy.connection, "timeout": 0.5})
         store.record("d", [[5, values[0]], [6, values[1]]])
-        store._sender.probe()
+        store._delivery.line.probe()
         proxy.swallow = True
         assert store.flush(0.3) is False
         proxy.swallow = False
@@ -274,7 +274,7 @@ def test_a_record_whose_answer_was_lost_with_a_preprocess(ruled):
         store = ruled(connection={**proxy.connection, "timeout": 0.5})
         store.record("d", [[5, 5]])
         store.write("d", 1)
-        store._sender.probe()
+        store._delivery.line.probe()
         proxy.swallow = True
         assert store.flush(0.3) is False
         proxy.swallow = False
@@ -288,7 +288,7 @@ def test_a_record_whose_answer_was_lost_when_the_process_died(ruled):
     with Proxy(ruled.platform.port) as proxy:
         store = ruled(connection={**proxy.connection, "timeout": 0.5})
         store.record("a", [[5, 5]])
-        store._sender.probe()
+        store._delivery.line.probe()
         proxy.swallow = True
         assert store.close(0.3) is False
     store = ruled()
@@ -357,7 +357,7 @@ def test_a_value_nested_too_deep_is_isolated(stores, how):
     assert stores.values("b") == [7, 9] and stores.values("c") == [5]
     ((alias, (_, value), reason),) = stores.rejected
     assert alias == "b" and value == nested(70) and "400" in reason
-    assert store._isolation.limit == 2000 and not store._isolation.suspects
+    assert store._delivery.isolation.limit == 2000 and not store._delivery.isolation.suspects
 
 
 def test_a_value_too_long_is_isolated(stores):
@@ -431,9 +431,11 @@ def test_while_a_value_is_in_question_others_are_not_delayed():
         config = {**FAST, "retry_base": 30, "retry_cap": 60}
         store = speaking_to(server, config)
         store.record("bad", [[1, 666]])
-        store._backoff._base = 0.01  # the first failures, before it is known whose fault it is
+        store._delivery.backoff._base = (
+            0.01  # the first failures, before it is known whose fault it is
+        )
         store.start()
-        settles(lambda: store._isolation.suspects)
+        settles(lambda: store._delivery.isolation.suspects)
         start = time.monotonic()
         for n in range(1, 4):
             store.record("a", [[n, n]])
@@ -465,7 +467,7 @@ def test_one_bad_value_leaves_the_other_live_values_live(stores):
     store = stores()
     store.write("a", 1)
     store.write("b", "bad")
-    store._sender.probe()
+    store._delivery.line.probe()
     seen = []
     waiting = threading.Thread(
         target=lambda: seen.append(stores.o.wait(stores.cik, {"alias": "a"}, {"timeout": 60_000}))
@@ -628,7 +630,7 @@ def test_a_process_that_ends_while_the_disk_is_full_sends_nothing_twice(spooled)
 def test_the_thread_survives_whatever_is_raised_inside_a_round(stores, caplog):
     """It says so once, and goes on."""
     store = stores()
-    oldest, rounds = store._buffer.oldest, []
+    oldest, rounds = store._waiting.buffer.oldest, []
 
     def broken(*given):
         rounds.append(1)
@@ -636,7 +638,7 @@ def test_the_thread_survives_whatever_is_raised_inside_a_round(stores, caplog):
             raise RuntimeError("whatever")
         return oldest(*given)
 
-    store._buffer.oldest = broken
+    store._waiting.buffer.oldest = broken
     store.record("a", [[1, 1]])
     store.start()
     settles(lambda: not store.statistics().waiting)
@@ -814,7 +816,7 @@ def test_a_value_is_kept_as_it_was(stores):
     value = [1]
     store.record("s", [[1, value]])
     value.append(2)
-    assert [point.value for point in store._buffer.recorded(5)] == [[1]]
+    assert [point.value for point in store._waiting.buffer.recorded(5)] == [[1]]
 
 
 def test_a_point_that_is_being_sent_is_not_dropped():
@@ -909,7 +911,7 @@ def test_retry_after_holds_for_the_next_flush_as_well():
 
     with Recorder(busy) as server:
         store = speaking_to(server)
-        store._sender.probe()
+        store._delivery.line.probe()
         store.record("a", [[1, 1]])
         assert store.flush(2) is False  # sent once, on a machine as slow as may be
         assert store.flush(0.2) is False and store.stop(True) is False

@@ -30,6 +30,7 @@ from simulation import FAULTS, Core, Fault, Killed, Stuck, World
 
 from pyonep.datastore import datastore_config
 from pyonep.exceptions import JsonStringException
+from pyonep.lifecycle import State
 from pyonep.sending import OCCUPIED
 
 SHIFT = datastore_config["shift_seconds"]
@@ -399,7 +400,9 @@ class Model(RuleBasedStateMachine):
 
     def _is_on_disk(self) -> bool:
         """Whether the spool knows all: what a full disk did not take is gone with the process."""
-        return not self.world.disk_is_full and not getattr(self.store._buffer, "_unsaved", None)
+        return not self.world.disk_is_full and not getattr(
+            self.store._waiting.buffer, "_unsaved", None
+        )
 
     def _reopen(self) -> None:
         self.world.kill(self.store)
@@ -471,11 +474,11 @@ class Model(RuleBasedStateMachine):
         network = self.world.network
         network.heal()
         self.world.disk_is_full = False
-        if self.store._closed:
+        if self.store._life.is_closed:
             self.store.start()
         until = self.world.clock.now + 6 * 3600
         while self.store.statistics().waiting and self.world.clock.now < until:
-            if self.runs and not self.store._halted:
+            if self.runs and self.store._life.state is not State.REFUSED:
                 self.world.clock.advance(30)
             else:
                 self.store.flush(600)
@@ -767,7 +770,7 @@ def test_what_cannot_be_written_as_json_is_refused_at_once(world, value) -> None
         deep = [deep]
     with pytest.raises(JsonStringException):
         store.record("number", [[1, deep]])
-    assert store.write("text", b"bytes") and store._buffer.live()[0].value == "bytes"
+    assert store.write("text", b"bytes") and store._waiting.buffer.live()[0].value == "bytes"
     world.kill(store)
 
 
@@ -848,8 +851,8 @@ def test_seconds_ahead_are_forgotten_when_they_have_passed(world, tmp_path) -> N
         store.record("number", [[int(world.clock.now) + 3, value]])
         assert store.flush(60)
         world.clock.advance(1)
-    assert len(store._buffer.ahead("number")) < 10
-    kept = store._buffer._database.execute("SELECT count(*) FROM ahead").fetchone()
+    assert len(store._waiting.buffer.ahead("number")) < 10
+    kept = store._waiting.buffer._database.execute("SELECT count(*) FROM ahead").fetchone()
     assert kept[0] < 10 and len(world.points("number")) == 50
     world.kill(store)
 
@@ -879,7 +882,24 @@ def test_a_value_that_is_answered_not_now_keeps_no_second(world) -> None:
     world.network.heal()
     world.network.plan = [None, None, Fault("locked")]  # not the questions before it
     store.stop(True)
-    assert [point.sent for point in store._buffer.recorded(9)] == [None, None]
+    assert [point.sent for point in store._waiting.buffer.recorded(9)] == [None, None]
     assert store.flush(60)
     assert [value for _, value in world.points("number")] == [1, 2]
+    world.kill(store)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_during_a_request_leaves_its_points_in_doubt(world, when) -> None:
+    """Ctrl-C in a program that goes on."""
+    rejected: list[Any] = []
+    store = world.store(interval=1, on_reject=lambda *seen: rejected.append(seen))
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store.record("shifted", [[1, 1]])
+    assert store.flush(60)
+    store.record("shifted", [[2, 2]])
+    world.network.kill_at = when
+    with pytest.raises(Killed):
+        store.flush(60)
+    assert store.flush(60) and not rejected
+    assert world.points("shifted") == [[1, ADDED + 1], [2, ADDED + 2]]
     world.kill(store)

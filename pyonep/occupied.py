@@ -1,0 +1,81 @@
+"""The seconds in which the platform has points of a Datastore: no live value may replace them.
+
+The platform keeps one point per second and dataport, and a live value gets its time there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+
+from .buffer import Point, Seconds
+from .clock import Clock
+from .sending import Outcome
+from .waiting import Waiting
+
+__all__ = ["Occupied"]
+
+
+class Occupied:
+    """What is known of such seconds; the buffer keeps it over a restart.
+
+    Args:
+        waiting: The points that wait.
+        clock: What time it is here.
+        reach: Seconds that may pass until a request is carried out.
+    """
+
+    def __init__(self, waiting: Waiting, clock: Clock, reach: float) -> None:
+        self._waiting, self._clock, self._reach = waiting, clock, reach
+        self._live_at: dict[str, float] = {}  # when a live value was last acknowledged
+
+    def begin(self) -> None:
+        """Another buffer: what the run before wrote, it wrote before this moment."""
+        written = self._waiting.buffer.written()
+        self._live_at = dict.fromkeys(written, self._clock.monotonic())
+
+    def remember(self, outcome: Outcome, now: int) -> None:
+        """Note the seconds of points that were written.
+
+        Args:
+            outcome: Of a request.
+            now: The platform's second, or an earlier one.
+        """
+        written: dict[str, Seconds] = {}
+        ahead: dict[str, set[int]] = {}
+        for point, second in outcome.written:
+            if point.live:
+                self._live_at[point.alias] = self._clock.monotonic()
+                written[point.alias] = outcome.between
+                continue
+            if second >= now:
+                ahead.setdefault(point.alias, set()).add(second)
+            if point.moves:
+                first, last = written.get(point.alias, (second, second))
+                written[point.alias] = (min(first, second), max(last, second))
+        self._waiting.buffer.wrote(written, ahead, now)
+
+    def ahead(self, points: Iterable[Point]) -> Mapping[str, Set[int]]:
+        """For the aliases of points the seconds, still to come, that have a recorded one."""
+        return {point.alias: self._waiting.buffer.ahead(point.alias) for point in points}
+
+    def may_be_written(self, point: Point) -> bool:
+        """Whether the second of a point may hold a value of ours that was written."""
+        first, last = self._waiting.buffer.written().get(point.alias, (0, -1))
+        return first <= point.time <= last
+
+    def hold(self, alias: str, taken: int, now: float) -> float:
+        """Seconds until a live value of an alias cannot replace a point of ours.
+
+        Args:
+            alias: The alias.
+            taken: A second that will have a point as well.
+            now: The platform's time: it may be up to two seconds later there.
+        """
+        hold = 0.0
+        if alias in self._live_at:
+            # A second after the last one was acknowledged, the platform's second is another one.
+            hold = self._live_at[alias] + 1 - self._clock.monotonic()
+        ahead = self._waiting.buffer.ahead(alias)
+        near = now + self._reach
+        taken = max([taken, *(second for second in ahead if second <= near)])
+        return max(hold, taken + 1 - now) if taken >= int(now) > 0 else hold
