@@ -171,6 +171,21 @@ def test_a_handshake_that_drips():
             assert seconds(JsonRPCRequestException, o.info, CIK, X) < MUCH
 
 
+def test_a_handshake_that_drips_behind_a_proxy_is_no_request(monkeypatch):
+    """What was not sent may be sent again: the error says so."""
+
+    def tunnel(conn):
+        conn.recv(65536)
+        conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        dripping(b"", b"\x16")(conn)
+
+    with Listener(tunnel) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        o = onep.OnepV1("somewhere.example", httptimeout=0.3)
+        assert seconds(JsonRPCRequestException, o.info, CIK, X) < MUCH
+
+
 def test_an_answer_that_drips_over_tls(tmp_path, monkeypatch):
     context, certificate = tls_context(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
