@@ -38,7 +38,7 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
         raise Malformed("the body must be an object of texts")
     try:
-        inspect.signature(add).bind(request.unit, **given)
+        inspect.signature(add).bind(None, **given)
     except TypeError as error:
         raise Malformed(f"the body has a field too few or too many: {error}") from error
     added = await request.platform.run(partial(add, **given), check=request.check)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 from typing import Any, Callable, Optional
 from urllib.parse import quote, unquote_plus
 
@@ -19,7 +20,9 @@ from ..core.turns import Pace, Steps, in_turns
 from ..core.unit import Node, Unit
 from .http import (
     FORM,
+    Answer,
     Handler,
+    Later,
     Read,
     Request,
     answered,
@@ -50,8 +53,9 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     if handler is None:
         return not_allowed(methods)
     most = request.platform.settings.max_data_bytes
-    request.body = await read(most_bytes(request, lambda: _caller(request.unit, request), most))
-    return await answered(request, handler)
+    request.body = await read(most_bytes(request, partial(_caller, request=request), most))
+    is_open = len(request.segments or ()) == 1
+    return await answered(request, handler if is_open else partial(_by_client, handler))
 
 
 def _find(segments: list[str] | None) -> dict[str, Handler] | None:
@@ -69,10 +73,16 @@ def _find(segments: list[str] | None) -> dict[str, Handler] | None:
 # --- who calls, what is named ----------------------------------------------
 
 
+def _by_client(handler: Handler, unit: Unit, request: Request) -> Answer:
+    """What a handler gives to the client that calls."""
+    caller = _caller(unit, request)
+    request.check_caller = partial(_caller, request=request)
+    return handler(unit, request, caller)
+
+
 def _caller(unit: Unit, request: Request) -> Node:
     node = access.by_key(unit, request.headers.get("x-exosite-cik"))
     request.caller = node.rid
-    request.check_caller = lambda: _caller(unit, request)
     return node
 
 
@@ -150,8 +160,7 @@ def _fitting(
 # --- write, read, both -----------------------------------------------------
 
 
-def _write(unit: Unit, request: Request) -> Steps[Response]:
-    client = _caller(unit, request)
+def _write(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     yield from _store(unit, request, client)
     return (yield from _values(unit, request, client))
 
@@ -211,8 +220,7 @@ def _quoted(text: str) -> Steps[str]:
     return "".join(parts)
 
 
-def _read(unit: Unit, request: Request) -> Steps[Response] | Awaitable[Response]:
-    client = _caller(unit, request)
+def _read(unit: Unit, request: Request, client: Node) -> Answer:
     if "request-timeout" in request.headers:
         return _long_poll(unit, request, client)
     return _values(unit, request, client)
@@ -221,11 +229,16 @@ def _read(unit: Unit, request: Request) -> Steps[Response] | Awaitable[Response]
 # --- long poll -------------------------------------------------------------
 
 
-async def _long_poll(unit: Unit, request: Request, client: Node) -> Response:
-    alias, timeout = await _one_alias(request), _timeout(request.headers["request-timeout"])
-    since = _since(request)
-    found = await _next_point(unit, request, client, alias, timeout, since)
-    _caller(unit, request)  # the key may have become invalid meanwhile
+def _long_poll(unit: Unit, request: Request, client: Node) -> Steps[Later]:
+    alias = yield from _one_alias(request)
+    timeout, since = _timeout(request.headers["request-timeout"]), _since(request)
+    return partial(_polled, request, client, alias, timeout, since)
+
+
+async def _polled(
+    request: Request, client: Node, alias: str, timeout: float, since: int | None
+) -> Response:
+    found = await _next_point(request, client, alias, timeout, since)
     if found is None:
         return nothing(204)
     if not found:
@@ -238,37 +251,54 @@ async def _long_poll(unit: Unit, request: Request, client: Node) -> Response:
 
 
 async def _next_point(
-    unit: Unit, request: Request, client: Node, alias: str, timeout: float, since: int | None
+    request: Request, client: Node, alias: str, timeout: float, since: int | None
 ) -> list[Any] | None:
     """``[time, text]``; an empty list when none came; None for an unknown alias."""
-    node = _named(unit, client, alias)
+    platform = request.platform
+    node = platform.work(_named, client, alias)
     if node is None:
         return None
-    if since is not None:
-        point = unit.series.nth(node.id, since + 1, 2**62, 0)
-        if point is not None:
-            return [point.time, point.value]
-    rid = node.rid
+    found = platform.work(_earlier, node, since)
+    if not found:
+        wait = platform.work(_wait, request, node, alias, timeout, since)
+        found = await _waited(request, node, wait)
+        platform.work(_caller, request)  # the key may have become invalid meanwhile
+    return found
 
+
+def _earlier(unit: Unit, node: Node, since: int | None) -> list[Any]:
+    """The first point after a time, if there is one already."""
+    point = None if since is None else unit.series.nth(node.id, since + 1, 2**62, 0)
+    return [] if point is None else [point.time, point.value]
+
+
+def _wait(
+    unit: Unit, request: Request, node: Node, alias: str, timeout: float, since: int | None
+) -> Wait:
     def ended() -> Optional[Refused]:
         """Why the client may not have the point any more; None while it may."""
         try:
             found = _named(unit, _caller(unit, request), alias)
         except (Unauthorized, Forbidden) as error:
             return Refused("restricted", str(error))
-        return None if found and found.rid == rid else Refused("restricted", "not its own now")
+        is_same = found is not None and found.rid == node.rid
+        return None if is_same else Refused("restricted", "not its own now")
 
-    wait = Wait(node.id, timeout, since, ended)
+    return Wait(node.id, timeout, since, ended)
+
+
+async def _waited(request: Request, node: Node, wait: Wait) -> list[Any]:
+    platform = request.platform
     try:
-        time, value = await request.platform.wait(wait, hung_up(request.receive))
+        time, value = await platform.wait(wait, hung_up(request.receive))
     except Refused:
         return []
-    text = values.keeper(flow.format_of(node))(value, unit.settings.max_text)
+    text = values.keeper(flow.format_of(node))(value, platform.settings.max_text)
     return [time, text]
 
 
-async def _one_alias(request: Request) -> str:
-    aliases = await in_turns(_asked(request))
+def _one_alias(request: Request) -> Steps[str]:
+    aliases = yield from _asked(request)
     if len(aliases) != 1:
         raise Malformed("a long poll asks for exactly one alias")
     return aliases[0]
@@ -297,22 +327,25 @@ def _since(request: Request) -> int | None:
         raise Malformed("If-Modified-Since must be Unix seconds or an HTTP date") from error
 
 
-async def _wait_alias(unit: Unit, request: Request) -> Response:
+def _wait_alias(unit: Unit, request: Request, client: Node) -> Steps[Later]:
     """The earlier form of the long poll."""
-    client, alias = _caller(unit, request), await _one_alias(request)
-    timeout = _timeout(dict(await in_turns(_pairs(request))).get("timeout", ""))
-    found = await _next_point(unit, request, client, alias, timeout, None)
-    _caller(unit, request)  # the key may have become invalid meanwhile
+    alias = yield from _one_alias(request)
+    pairs = yield from _pairs(request)
+    return partial(_alias_waited, request, client, alias, _timeout(dict(pairs).get("timeout", "")))
+
+
+async def _alias_waited(request: Request, client: Node, alias: str, timeout: float) -> Response:
+    found = await _next_point(request, client, alias, timeout, None)
     if found:
         return plain(await in_turns(_pair(alias, found[1])), FORM)
-    return plain(f"{await in_turns(_quoted(alias))}=expire:{unit.now()}", FORM)
+    now = request.platform.work(Unit.now)
+    return plain(f"{await in_turns(_quoted(alias))}=expire:{now}", FORM)
 
 
 # --- record ----------------------------------------------------------------
 
 
-def _record(unit: Unit, request: Request) -> Steps[Response]:
-    client = _caller(unit, request)
+def _record(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     blocks: dict[str, list[tuple[float, str]]] = {}
     current: list[tuple[float, str]] | None = None
     pace = Pace(_AT_ONCE)
@@ -328,8 +361,7 @@ def _record(unit: Unit, request: Request) -> Steps[Response]:
     return (yield from _store_blocks(unit, request, client, blocks))
 
 
-def _record_one(unit: Unit, request: Request) -> Steps[Response]:
-    client = _caller(unit, request)
+def _record_one(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     segments = request.segments
     assert segments is not None
     pace = Pace(_AT_ONCE)

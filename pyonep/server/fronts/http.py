@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import Response, StreamingResponse
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope
 from ..core import errors, jsontext
 from ..core.access import Grounds, Watch
 from ..core.budget import Budget
+from ..core.lists import EVERYTHING, Listing
 from ..core.pieces import decoded
 from ..core.turns import Pace, Steps, at_once
 from ..core.unit import Unit
@@ -25,6 +27,7 @@ CSV = "text/csv; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 JSON = "application/javascript; charset=utf-8"
 FORM_TYPE, CSV_TYPE = "application/x-www-form-urlencoded", "text/csv"
+JSON_TYPES = ("application/javascript", "application/json")
 
 REASONS = {
     200: "OK",
@@ -59,7 +62,6 @@ _PIECE = 8 * 1024  # characters of a form, and rows of CSV, that one step reads
 _ROWS = 500
 _ROWS_AT_ONCE = 20  # that are read at once, each of which may be long
 _HOP = 5000  # that are passed over in one step
-EVERYTHING = 2**62  # as the limit of a list
 
 T = TypeVar("T")
 BEYOND = 10**18  # fits in 64 bits, also where something is added to it
@@ -153,10 +155,10 @@ def hung_up(receive: Receive) -> Hangup:
 Read = Callable[[int], Awaitable[bytes]]  # reads a body of at most so many bytes
 
 
-def most_bytes(request: Request, check: Callable[[], object], most: int) -> int:
+def most_bytes(request: Request, check: Callable[[Unit], object], most: int) -> int:
     """How long a body may be: `most` when `check` finds no fault with the caller."""
     try:
-        check()
+        request.platform.work(check)
     except (errors.Problem, errors.Refused):
         return min(most, request.platform.settings.max_keyless_bytes)
     return most
@@ -167,7 +169,6 @@ class Request:
 
     def __init__(self, platform: Platform, scope: Scope, receive: Receive) -> None:
         self.platform = platform
-        self.unit: Unit = platform.unit
         self.scope = scope
         self.receive = receive
         # What HEAD is answered is what GET is; the server leaves the body out.
@@ -176,9 +177,11 @@ class Request:
         self.budget: Budget = Budget(platform.settings)
         # For the log of calls: who called, and what the body names.
         self.caller = "-"
-        self.check_caller: Callable[[], object] = lambda: None  # raises when it may not act
+        self.check_caller: Callable[[Unit], object] = lambda unit: (
+            None
+        )  # raises when it may not act
         self.grounds: Grounds = {}
-        self._watch = Watch(platform.unit, lambda: self.check_caller(), self.grounds)
+        self._watch = Watch(platform.unit, lambda: self.check_caller(platform.unit), self.grounds)
         self.names: list[str] = []
         self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
@@ -297,6 +300,15 @@ class Request:
         return offset, min(max(limit, 5), 1000)
 
 
+@contextmanager
+def at_line(line: int) -> Iterator[None]:
+    """Say of what makes no sense in which line of the body it stands."""
+    try:
+        yield
+    except errors.Malformed as error:
+        raise errors.Malformed(f"line {line}: {error.detail}") from error
+
+
 class _Lines:
     """The lines of a text for the reader of CSV, which takes a row in one go."""
 
@@ -315,8 +327,10 @@ class _Lines:
         return line
 
 
-# What a handler gives: the answer, or the steps to it, or what waits for it.
-Answer = Union[Response, Steps[Response], Awaitable[Response]]
+Later = Callable[[], Awaitable[Response]]
+# What a handler gives: the answer, or the steps to it, or what makes it when all that was done
+# is durable and no unit is open: it may wait.
+Answer = Union[Response, Steps[Response], Steps[Union[Response, Later]], Later]
 Handler = Callable[..., Answer]
 
 
@@ -329,9 +343,7 @@ async def answered(request: Request, handler: Handler, *arguments: Any) -> Respo
         *arguments: For `handler`.
     """
     answer: Any = await request.platform.run(handler, request, *arguments, check=request.check)
-    if isinstance(answer, Response):
-        return answer
-    response: Response = await answer
+    response: Response = answer if isinstance(answer, Response) else await answer()
     return response
 
 
@@ -362,6 +374,10 @@ def listed(rows: Sequence[Sequence[object]]) -> Response:
     return plain(text.getvalue(), CSV)
 
 
+def _as_it_is(*row: object) -> Sequence[object]:
+    return row
+
+
 class Rows:
     """A list that is made row by row; it counts as part of the answer, which has an end."""
 
@@ -386,39 +402,52 @@ class Rows:
         return plain(text, CSV) if text else nothing(204)
 
 
-class Listing(NamedTuple):
-    """Something to list, in an order in which each has a number.
-
-    ``read(after, most)`` gives rows after a number, each behind its own;
-    ``skip(after, many)`` gives the number of the one so many further on, or None.
-    """
-
-    read: Callable[[int, int], Sequence[Sequence[Any]]]
-    skip: Callable[[int, int], Optional[int]]
-
-
 def paged(
-    request: Request, listing: Listing, offset: int, limit: int, after: int = 0
+    request: Request,
+    listing: Listing,
+    offset: int = 0,
+    limit: int = EVERYTHING,
+    shown: Callable[..., Sequence[object]] = _as_it_is,
 ) -> Steps[Response]:
-    """A part of a list, in steps; what is before it is passed over."""
-    while offset > 0:
-        place = listing.skip(after, min(offset, _HOP))
-        if place is None:
-            return nothing(204)
-        after, offset = place, offset - _HOP
-        yield
+    """A part of a list, in steps; what is before it is passed over.
+
+    Args:
+        request: What it answers.
+        listing: The list.
+        offset: How many are passed over.
+        limit: How many are shown.
+        shown: Makes a row of the answer from what one in the list has.
+    """
+    after = yield from _passed_over(listing, offset)
+    if after is None:
+        return nothing(204)
     rows, pace = Rows(request), Pace(_ROWS)
     while limit > 0:
         some = listing.read(after, min(limit, _ROWS_AT_ONCE))
         for place, *row in some:
             after = place
-            rows.add(row)
+            rows.add(shown(*row))
             if pace.is_full():
                 yield
         if len(some) < min(limit, _ROWS_AT_ONCE):
             break
         limit -= len(some)
     return rows.response()
+
+
+def _passed_over(listing: Listing, offset: int) -> Steps[Optional[int]]:
+    """After which number a part of a list begins; None when the list is shorter."""
+    start = listing.begin(offset)
+    if start is None:
+        return None
+    after, offset = start
+    while offset > 0:
+        place = listing.skip(after, min(offset, _HOP))
+        if place is None:
+            return None
+        after, offset = place, offset - _HOP
+        yield
+    return after
 
 
 def problem(status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:

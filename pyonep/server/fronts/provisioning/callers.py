@@ -1,25 +1,41 @@
-"""Who manages, and which models it may work on."""
+"""Who calls: what the headers of a request say, as core knows it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
-from ...core import access
-from ...core.errors import Forbidden, NotFound, Unauthorized
-from ...core.unit import Model, Node, Unit, Vendor
+from ...core import access, managing
+from ...core.errors import Unauthorized
+from ...core.managing import Manager
+from ...core.unit import Node, Unit, Vendor
 from ..http import Request
 
+NOBODY, CLIENT, VENDOR, VENDOR_BY_KEY = "nobody", "client", "vendor", "vendor by key"
 
-class Management(NamedTuple):
-    """Who manages: the calling vendor, and whose models it speaks of."""
 
-    vendor: Vendor
-    owner: Vendor
+def caller(unit: Unit, request: Request, who: str) -> Any:
+    """Who calls, where one of a kind has to.
 
-    @property
-    def is_guest(self) -> bool:
-        """Whether the models are another vendor's, shared with the caller."""
-        return self.vendor.id != self.owner.id
+    Args:
+        unit: The work that this is part of.
+        request: The request.
+        who: `NOBODY`: anybody may call. `CLIENT`: a client, by its key. `VENDOR`: a vendor, by
+            the key of its client or a token. `VENDOR_BY_KEY`: by the key only.
+
+    Returns:
+        None, a `Node`, or a `Manager`.
+
+    Raises:
+        Unauthorized: Nobody of that kind.
+        Forbidden: It may not act, or not on what it speaks of.
+    """
+    if who == NOBODY:
+        return None
+    if who == CLIENT:
+        return need_client(unit, request)
+    vendor = _vendor(unit, request, who)
+    owner = request.headers.get("x-exosite-vendor", "")
+    return managing.manager(unit, vendor, owner, request.grounds)
 
 
 def client(unit: Unit, request: Request) -> Node | None:
@@ -27,66 +43,45 @@ def client(unit: Unit, request: Request) -> Node | None:
     cik = request.headers.get("x-exosite-cik")
     if not cik:
         return None
-    client = access.by_key(unit, cik)
-    request.caller = client.rid
-    return client
+    found = access.by_key(unit, cik)
+    request.caller = found.rid
+    return found
 
 
-def vendor(unit: Unit, request: Request, client: Node | None, tokens: bool) -> Vendor:
-    """The vendor that calls, by the key of its client or, where they count, a token."""
-    if client is None:
-        token = request.headers.get("x-exosite-token", "")
-        vendor = unit.fleet.vendor_by_token(token) if tokens else None
-        if vendor is None:
-            raise Unauthorized
-        vendor_client(unit, vendor)
-        request.caller = vendor.name
-        return vendor
-    own = unit.fleet.vendor_of(client.id)
-    if own is None:
-        raise Forbidden("no vendor is registered to this client")
-    request.caller = own.name
-    return own
+def need_client(unit: Unit, request: Request) -> Node:
+    """The client whose CIK was sent.
+
+    Raises:
+        Unauthorized: None was.
+    """
+    found = client(unit, request)
+    if found is None:
+        raise Unauthorized
+    return found
 
 
-def vendor_client(unit: Unit, vendor: Vendor) -> Node:
-    """The client of a vendor, as long as it may act: tokens and shares rest with it."""
-    return access.admitted(unit, unit.resources.by_id(vendor.client))
+def vendor_by_token(unit: Unit, request: Request) -> Vendor:
+    """The vendor whose token was sent."""
+    vendor = managing.vendor_by_token(unit, request.headers.get("x-exosite-token", ""))
+    request.caller = vendor.name
+    return vendor
 
 
-def model_owner(unit: Unit, request: Request, vendor: Vendor) -> Vendor:
-    """The vendor whose models a request speaks of."""
-    named = request.headers.get("x-exosite-vendor")
-    if not named or named == vendor.name:
-        return vendor
-    owner = unit.fleet.vendor(named)
-    if owner is None:
-        raise Forbidden("nothing is shared by that vendor")
-    try:
-        vendor_client(unit, owner)
-    except (Unauthorized, Forbidden) as error:
-        raise Forbidden("what that vendor shares rests: it may not act itself") from error
-    return owner
+def _vendor(unit: Unit, request: Request, who: str) -> Vendor:
+    if who == VENDOR and not request.headers.get("x-exosite-cik"):
+        return vendor_by_token(unit, request)
+    vendor = managing.vendor_of(unit, need_client(unit, request))
+    request.caller = vendor.name
+    return vendor
 
 
-def model(unit: Unit, request: Request, caller: Management, name: str) -> Model:
-    """A model that the caller may work on, as long as the request goes on."""
-    model = _found_model(unit, request, caller, name)
+def check_guest(request: Request, manager: Manager, shows: tuple[str, ...]) -> None:
+    """See that what a vendor asks for is open to it, where another one shares the model.
 
-    def check() -> None:
-        if _found_model(unit, request, caller, name).id != model.id:
-            raise NotFound("the model was removed meanwhile")
-
-    request.grounds["model", model.id] = (check,)
-    return model
-
-
-def _found_model(unit: Unit, request: Request, caller: Management, name: str) -> Model:
-    model = unit.fleet.model(caller.owner.id, name)
-    if caller.is_guest:
-        shared = model is not None and unit.fleet.is_shared(model.id, caller.vendor.id)
-        if not shared:
-            raise Forbidden("the model is not shared with this vendor")
-    if model is None:
-        raise NotFound("no such model")
-    return model
+    Args:
+        request: The request.
+        manager: Who calls.
+        shows: Values of ``show`` in the query with which the call is open to all vendors.
+    """
+    if request.query.get("show") not in shows:
+        manager.require_owner()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, Optional
 
 from starlette.responses import Response
 
-from ...core.errors import Forbidden, Unauthorized
-from ..http import Handler, Read, Request, answered, most_bytes, not_allowed, problem
+from ...core.managing import Manager
+from ...core.unit import Unit
+from ..http import Answer, Handler, Read, Request, answered, most_bytes, not_allowed, problem
 from . import callers, distribution, grouping, models, vendors
-from .callers import Management
+from .callers import CLIENT, NOBODY, VENDOR, VENDOR_BY_KEY
+
+# What is open to vendors that a model is shared with, with which values of `show` in the query.
+_OPEN_TO_GUESTS: dict[Handler, tuple[str, ...]] = {
+    models.numbers: ("",),
+    models.number: ("", "log"),
+    models.act_on_number: ("",),
+}
 
 
 class Route(NamedTuple):
-    """Handlers by method, and who may call.
-
-    That is ``none``: anybody; ``client``: a client, by its key; ``vendor``: a vendor, by the
-    key of its client or a token; ``vendor by key``: by the key only.
-    """
+    """Handlers by method, and who may call; see `callers.caller`."""
 
     methods: dict[str, Handler]
     who: str
@@ -34,18 +39,25 @@ async def respond(request: Request, read: Read) -> Response:
         return not_allowed(route.methods)
     if handler is not distribution.upload:
         request.body = await read(_most_bytes(request, route))
-    caller = _caller(request, route)
-    request.check_caller = lambda: _caller(request, route)
-    if isinstance(caller, Management):
-        _check_guest(request, handler, caller)
-    return await answered(request, handler, caller, *arguments)
+    return await answered(request, _handled, route.who, handler, arguments)
 
 
 def _most_bytes(request: Request, route: Route) -> int:
     settings = request.platform.settings
-    if route.who == "none":
+    if route.who == NOBODY:
         return settings.max_keyless_bytes
-    return most_bytes(request, lambda: _caller(request, route), settings.max_provision_bytes)
+    check = partial(callers.caller, request=request, who=route.who)
+    return most_bytes(request, check, settings.max_provision_bytes)
+
+
+def _handled(
+    unit: Unit, request: Request, who: str, handler: Handler, arguments: list[str]
+) -> Answer:
+    caller: Any = callers.caller(unit, request, who)
+    request.check_caller = partial(callers.caller, request=request, who=who)
+    if isinstance(caller, Manager):
+        callers.check_guest(request, caller, _OPEN_TO_GUESTS.get(handler, ()))
+    return handler(unit, request, caller, *arguments)
 
 
 def _find(segments: list[str] | None) -> tuple[Route, list[str]] | None:
@@ -63,30 +75,6 @@ def _find(segments: list[str] | None) -> tuple[Route, list[str]] | None:
     return None
 
 
-def _caller(request: Request, route: Route) -> Any:
-    if route.who == "none":
-        return None
-    client = callers.client(request.unit, request)
-    if route.who == "client":
-        if client is None:
-            raise Unauthorized
-        return client
-    vendor = callers.vendor(request.unit, request, client, tokens=route.who == "vendor")
-    return Management(vendor, callers.model_owner(request.unit, request, vendor))
-
-
-def _check_guest(request: Request, handler: Handler, caller: Management) -> None:
-    if not caller.is_guest:
-        return
-    open_to_guests = {
-        models.serials: ("",),
-        models.serial: ("", "log"),
-        models.act_on_serial: ("",),
-    }
-    if request.query.get("show") not in open_to_guests.get(handler, ()):
-        raise Forbidden("not open to vendors that a model is shared with")
-
-
 def _both(route: Route, shape: str) -> dict[Optional[str], Route]:
     """The same with and without a slash at the end."""
     return {shape: route, f"{shape}/" if shape else None: route}
@@ -94,57 +82,57 @@ def _both(route: Route, shape: str) -> dict[Optional[str], Route]:
 
 # By family, then by what follows it: "*" is a name, an empty part a slash at the end.
 _ROUTES: dict[tuple[str, ...], dict[Optional[str], Route]] = {
-    ("activate",): {None: Route({"POST": models.activate}, "none")},
-    ("download",): {None: Route({"GET": distribution.download}, "client")},
-    ("register",): {None: Route({"GET": vendors.registered, "POST": vendors.register}, "none")},
+    ("activate",): {None: Route({"POST": models.activate}, NOBODY)},
+    ("download",): {None: Route({"GET": distribution.download}, CLIENT)},
+    ("register",): {None: Route({"GET": vendors.registered, "POST": vendors.register}, NOBODY)},
     ("admin", "auth"): {
-        None: Route({"GET": vendors.tokens, "POST": vendors.change_tokens}, "vendor by key"),
-        "": Route({"GET": vendors.tokens, "POST": vendors.change_tokens}, "vendor by key"),
-        "*": Route({"GET": vendors.token, "DELETE": vendors.remove_token}, "vendor by key"),
+        None: Route({"GET": vendors.tokens, "POST": vendors.change_tokens}, VENDOR_BY_KEY),
+        "": Route({"GET": vendors.tokens, "POST": vendors.change_tokens}, VENDOR_BY_KEY),
+        "*": Route({"GET": vendors.token, "DELETE": vendors.remove_token}, VENDOR_BY_KEY),
     },
     ("manage", "model"): {
-        "": Route({"GET": models.models, "POST": models.change_models}, "vendor"),
+        "": Route({"GET": models.models, "POST": models.change_models}, VENDOR),
         "*": Route(
-            {"GET": models.model_info, "PUT": models.update_model, "DELETE": models.remove_model},
-            "vendor",
+            {"GET": models.model, "PUT": models.change_model, "DELETE": models.remove_model},
+            VENDOR,
         ),
         "*/": Route(
-            {"GET": models.serials, "POST": models.change_serials, "DELETE": models.remove_serials},
-            "vendor",
+            {"GET": models.numbers, "POST": models.change_numbers, "DELETE": models.remove_numbers},
+            VENDOR,
         ),
         "*/*": Route(
-            {"GET": models.serial, "POST": models.act_on_serial, "DELETE": models.remove_serial},
-            "vendor",
+            {"GET": models.number, "POST": models.act_on_number, "DELETE": models.remove_number},
+            VENDOR,
         ),
     },
     ("manage", "content"): {
         **_both(
-            Route({"GET": distribution.contents, "POST": distribution.change_contents}, "vendor"),
+            Route({"GET": distribution.entries, "POST": distribution.change_entries}, VENDOR),
             "*",
         ),
         "*/*": Route(
             {
-                "GET": distribution.content,
+                "GET": distribution.entry,
                 "POST": distribution.upload,
-                "DELETE": distribution.remove_content,
+                "DELETE": distribution.remove_entry,
             },
-            "vendor",
+            VENDOR,
         ),
     },
     ("manage", "group"): {
-        **_both(Route({"GET": grouping.groups, "POST": grouping.change_groups}, "vendor"), "*"),
-        "*/*": Route({"GET": grouping.group, "DELETE": grouping.remove_group}, "vendor"),
+        **_both(Route({"GET": grouping.listing, "POST": grouping.change_groups}, VENDOR), "*"),
+        "*/*": Route({"GET": grouping.group, "DELETE": grouping.remove_group}, VENDOR),
         "*/*/": Route(
             {
                 "GET": grouping.members,
                 "POST": grouping.change_members,
                 "DELETE": grouping.remove_members,
             },
-            "vendor",
+            VENDOR,
         ),
     },
     ("manage", "share"): {
-        **_both(Route({"GET": vendors.shares, "POST": vendors.change_shares}, "vendor"), "*"),
-        "*/*": Route({"GET": vendors.share, "DELETE": vendors.remove_share}, "vendor"),
+        **_both(Route({"GET": vendors.shares, "POST": vendors.change_shares}, VENDOR), "*"),
+        "*/*": Route({"GET": vendors.share, "DELETE": vendors.remove_share}, VENDOR),
     },
 }
