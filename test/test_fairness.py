@@ -11,7 +11,8 @@ import select
 import socket
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import count
 
 import pytest
 from conftest import fuzzed
@@ -33,6 +34,7 @@ RPC = "/onep:v1/rpc/process"
 DATA = "/onep:v1/stack/alias"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 POINTS = 100_000
+NUMBERS = count()
 
 
 class House:
@@ -106,7 +108,7 @@ def reads(house):
 
 
 def spaced(house):
-    options = {"limit": 20_000, "selection": "autowindow", "starttime": 5}
+    options = {"limit": 30_000, "selection": "autowindow", "starttime": 5}
     return RPC, rpc(house.cik, ("read", house.many, options)), {}
 
 
@@ -147,11 +149,11 @@ def names(house):
 
 
 def flushed(house):
-    for start in range(1, 200_000, 50_000):
-        house.raw.call(
-            house.cik, "recordbatch", house.empty, [[start + n, n] for n in range(50_000)]
-        )
-    return RPC, rpc(house.cik, ("flush", house.empty)), {}
+    full = house.dataport(format="string")
+    for start in range(1, 30_000, 5000):
+        points = [[start + n, "x" * 1000] for n in range(5000)]
+        assert house.ok("recordbatch", full, points) is None
+    return RPC, rpc(house.cik, ("flush", full)), {}
 
 
 def pairs(house):
@@ -160,9 +162,9 @@ def pairs(house):
 
 
 def serials(house):
-    body = b"".join(b"sn%06d,extra\r\n" % number for number in range(30_000))
+    body = b"".join(b"sn%06d,extra\r\n" % number for number in range(60_000))
     headers = {"X-Exosite-Token": house.vendor.token, "Content-Type": "text/csv"}
-    return house.model("many"), body, headers
+    return house.model(f"many{next(NUMBERS)}"), body, headers
 
 
 CASES = (
@@ -173,17 +175,18 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_others_are_answered_meanwhile(house, case):
-    path, body, headers = case(house)
-    request = http_request("POST", path, body, headers)
-    most = 0
-    for attempt in range(10):  # on a busy machine a writer may miss its chance now and then
-        status, content, meanwhile = answered_meanwhile(house, request)
-        assert attempt or status in (200, 204, 205), content
-        most = max(most, meanwhile)
-        # One may be answered before it begins; a fast machine has the shortest in five turns.
-        if most >= 3:
+    """Each of these takes ten turns and more, on a fast machine as well."""
+    found = []
+    for _ in range(10):  # on a busy machine a writer may miss its chance now and then
+        path, body, headers = case(house)
+        status, content, meanwhile = answered_meanwhile(
+            house, http_request("POST", path, body, headers)
+        )
+        assert status in (200, 204, 205), content
+        found.append(meanwhile)
+        if meanwhile >= 5:
             return
-    raise AssertionError(f"at most {most} others were answered while one request ran")
+    raise AssertionError(f"so many others were answered while one request ran: {found}")
 
 
 def answered_meanwhile(house, request):
@@ -587,10 +590,16 @@ def test_an_answer_has_so_many_points(house):
     assert "at most 500000 points" in answers[5]["error"]["message"]
 
 
+@contextmanager
+def limited(**limits):
+    """A platform with limits of its own: a client, and the key of a device."""
+    with LocalPlatform(settings=Settings(**limits)) as platform:
+        with closing(onep.OnepV1(**platform.connection)) as o:
+            yield o, platform.device().cik
+
+
 def test_an_answer_has_so_many_bytes():
-    with LocalPlatform(settings=Settings(max_answer_bytes=10_000)) as platform:
-        cik = platform.device().cik
-        o = onep.OnepV1(**platform.connection)
+    with limited(max_answer_bytes=10_000) as (o, cik):
         rid = o.create(cik, "dataport", {"format": "string", "meta": "m" * 3000})[1]
         o.recordbatch(cik, rid, [[n, "x" * 1000] for n in range(1, 20)])
         assert len(o.read(cik, rid, {"limit": 5})[1]) == 5
@@ -600,13 +609,10 @@ def test_an_answer_has_so_many_bytes():
         o.write(cik, rid, "y", defer=True)
         results = [isok for _, isok, _ in o.send_deferred(cik)]
         assert results == [True, True, True, False, True]
-        o.close()
 
 
 def test_a_request_causes_so_much_work():
-    with LocalPlatform(settings=Settings(max_work=20)) as platform:
-        cik = platform.device().cik
-        o = onep.OnepV1(**platform.connection)
+    with limited(max_work=20) as (o, cik):
         rid = o.create(cik, "dataport", {"format": "integer"})[1]
         for _ in range(15):
             o.create(cik, "dataport", {"format": "integer", "subscribe": rid})
@@ -614,13 +620,10 @@ def test_a_request_causes_so_much_work():
             o.write(cik, rid, value, defer=True)
         assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, True, False]
         assert o.write(cik, rid, 9) == (True, "ok")
-        o.close()
 
 
 def test_long_values_are_more_work():
-    with LocalPlatform(settings=Settings(max_work=50)) as platform:
-        cik = platform.device().cik
-        o = onep.OnepV1(**platform.connection)
+    with limited(max_work=50) as (o, cik):
         rid = o.create(cik, "dataport", {"format": "string"})[1]
         long = o.create(cik, "dataport", {"format": "string", "preprocess": [["value", rid]]})[1]
         o.write(cik, rid, "x" * 10_000)
@@ -634,7 +637,6 @@ def test_long_values_are_more_work():
         o.write(cik, rid, "y" * 2000, defer=True)
         o.write(cik, rid, "y", defer=True)
         assert [isok for _, isok, _ in o.send_deferred(cik)] == [True, False]
-        o.close()
 
 
 def test_long_values_are_written_in_turns(house):
@@ -672,9 +674,7 @@ def test_a_preprocess_has_so_many_operations(house):
 
 
 def test_a_tree_is_so_deep():
-    with LocalPlatform(settings=Settings(max_depth=4)) as platform:
-        cik = platform.device().cik
-        o = onep.OnepV1(**platform.connection)
+    with limited(max_depth=4) as (o, cik):
         description = {"limits": dict.fromkeys(("client", "share"), "inherit")}
 
         def below(rid):
@@ -689,7 +689,6 @@ def test_a_tree_is_so_deep():
         assert o.move(cik, other, lowest) == (False, "invalid")
         assert o.move(cik, lowest, other) == (True, "ok")
         assert o.create(cik, "clone", {"rid": chain})[0]
-        o.close()
 
 
 def test_a_model_has_so_many_ranges(house):
