@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
-__all__ = ["Buffer", "MemoryBuffer", "Point", "Seconds", "Skip"]
+__all__ = ["Acknowledged", "Buffer", "MemoryBuffer", "Point", "Seconds", "Skip"]
+
+
+_REMEMBERED = 8  # values of an alias that were acknowledged
 
 
 class Point(NamedTuple):
@@ -36,6 +39,22 @@ class Point(NamedTuple):
     live: bool = False
     sent: Optional[float] = None
     moves: bool = False
+
+
+class Acknowledged(NamedTuple):
+    """A live value that the platform has.
+
+    Attributes:
+        number: That of its point.
+        first: The platform's second before it was sent.
+        last: The one after its answer, the doubt about the platform's clock included.
+        value: The value.
+    """
+
+    number: int
+    first: int
+    last: int
+    value: Any
 
 
 Seconds = tuple[int, int]  # the first and the last of some
@@ -113,6 +132,14 @@ class Buffer(Protocol):
         """Seconds of an alias in which the platform has a point, and that were still to come."""
         ...
 
+    def acknowledge(self, alias: str, value: Acknowledged) -> None:
+        """Note a live value that the platform has."""
+        ...
+
+    def acknowledged(self, alias: str) -> Sequence[Acknowledged]:
+        """The last of them, oldest first."""
+        ...
+
     def oldest(self, skip: Skip | None = None) -> Point | None:
         """The point that has waited longest, but for some."""
         ...
@@ -147,6 +174,7 @@ class MemoryBuffer:
         self._next = 0
         self._written: dict[str, Seconds] = {}
         self._ahead: dict[str, set[int]] = {}
+        self._acknowledged: dict[str, deque[Acknowledged]] = {}
 
     def __len__(self) -> int:
         return len(self._points) + len(self._live)
@@ -251,6 +279,12 @@ class MemoryBuffer:
 
     def ahead(self, alias: str) -> Set[int]:
         return self._ahead.get(alias, frozenset())
+
+    def acknowledge(self, alias: str, value: Acknowledged) -> None:
+        self._acknowledged.setdefault(alias, deque(maxlen=_REMEMBERED)).append(value)
+
+    def acknowledged(self, alias: str) -> Sequence[Acknowledged]:
+        return self._acknowledged.get(alias, ())
 
     def oldest(self, skip: Skip | None = None) -> Point | None:
         live: Iterable[Point] = self._live.values()

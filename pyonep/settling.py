@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .aliases import Resting, Unknown
-from .buffer import Point
+from .buffer import Acknowledged, Point
 from .choosing import Batch
-from .confirming import Acknowledged
+from .confirming import confirm
 from .doubts import Doubts
 from .exceptions import OneException, OnePlatformException
 from .isolation import Isolation
@@ -47,7 +47,6 @@ class Settlement:
         self._waiting, self._reports = waiting, reports
         self._isolation, self._resting, self._unknown = isolation, resting, unknown
         self._occupied, self._doubts = occupied, doubts
-        self._acknowledged = Acknowledged()
         self._alone: set[int] = set()  # live values that go in a group of their own
 
     def groups(self, live: Iterable[Point]) -> list[list[Point]]:
@@ -65,7 +64,12 @@ class Settlement:
 
     def answered(self, outcome: Outcome, now: float) -> None:
         """A request was answered, all of it or a part."""
-        self._acknowledged.add(outcome)
+        first, last = outcome.between
+        with self._waiting.changed:
+            for point, _ in outcome.written:
+                if point.live:
+                    known = Acknowledged(point.number, first, last + 1, point.value)
+                    self._waiting.buffer.acknowledge(point.alias, known)
         self.apply(outcome, now)
 
     def apply(self, outcome: Outcome, now: float, missing: Iterable[str] = ()) -> None:
@@ -124,7 +128,9 @@ class Settlement:
             some = unsure[: self._isolation.limit]
             doubts = {point.alias: self._doubts.seconds(point.alias) for point in some}
             ahead = self._occupied.ahead(some)
-            outcome = self._acknowledged.confirm(line, some, ahead, doubts)
+            buffer = self._waiting.buffer
+            acknowledged = {point.alias: buffer.acknowledged(point.alias) for point in some}
+            outcome = confirm(line, some, acknowledged, ahead, doubts)
             self.apply(outcome, line.there.now())
 
     def settle_question(self, line: Line, now: float) -> None:

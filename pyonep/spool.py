@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from . import jsonrpc
-from .buffer import MemoryBuffer, Point, Seconds
+from .buffer import Acknowledged, MemoryBuffer, Point, Seconds
 from .exceptions import SpoolError
 from .redaction import redact
 
@@ -37,6 +37,14 @@ CREATE TABLE IF NOT EXISTS ahead (
     alias TEXT NOT NULL,
     second INTEGER NOT NULL,
     PRIMARY KEY (alias, second)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS acknowledged (
+    alias TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (alias, number)
 ) WITHOUT ROWID;
 """
 _RECORDED, _LIVE, _MOVES = 0, 1, 2  # in the column live
@@ -76,13 +84,20 @@ class SpoolBuffer(MemoryBuffer):
         self._unsaved: set[int] = set()  # numbers whose rows are out of date
         self._unsaved_aliases: set[str] = set()
         self._unsaved_ahead: set[tuple[str, int]] = set()
+        self._unsaved_acknowledged: set[str] = set()  # aliases
         self._trouble: str | None = None
         self._is_closed = False
         self._file = _identity(self._path)
         if before is not None:
-            self.wrote(before._written, before._ahead, 0)
+            self._take_over_seconds(before)
             if before._file == self._file:
                 self._take_over(before)
+
+    def _take_over_seconds(self, before: SpoolBuffer) -> None:
+        """Know what another one knew of the platform, whatever became of its file."""
+        self.wrote(before._written, before._ahead, 0)
+        self._acknowledged = before._acknowledged
+        self._unsaved_acknowledged.update(self._acknowledged)
 
     def _take_over(self, before: SpoolBuffer) -> None:
         """Know what another one knew of points that are still in the file."""
@@ -137,6 +152,10 @@ class SpoolBuffer(MemoryBuffer):
             self._written[alias] = (first, last)
         for alias, second in database.execute("SELECT alias, second FROM ahead"):
             self._ahead.setdefault(alias, set()).add(second)
+        rows = "SELECT alias, number, first, last, value FROM acknowledged ORDER BY number"
+        for alias, number, first, last, value in database.execute(rows):
+            known = Acknowledged(number, first, last, jsonrpc.loads(value))
+            MemoryBuffer.acknowledge(self, alias, known)
         row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'points'").fetchone()
         self._next = int(row[0]) if row else 0
 
@@ -231,6 +250,10 @@ class SpoolBuffer(MemoryBuffer):
             self._unsaved_ahead.update((alias, second) for second in known ^ self._ahead[alias])
         # It goes to disk with the removal of the points that were written.
 
+    def acknowledge(self, alias: str, value: Acknowledged) -> None:
+        super().acknowledge(alias, value)
+        self._unsaved_acknowledged.add(alias)  # and so does this
+
     def _save(self, numbers: Iterable[int]) -> None:
         """Bring rows up to date."""
         self._unsaved.update(numbers)
@@ -245,6 +268,7 @@ class SpoolBuffer(MemoryBuffer):
         self._unsaved.clear()
         self._unsaved_aliases.clear()
         self._unsaved_ahead.clear()
+        self._unsaved_acknowledged.clear()
         self._trouble = None
 
     def _save_rows(self, database: sqlite3.Connection) -> None:
@@ -258,15 +282,35 @@ class SpoolBuffer(MemoryBuffer):
                 changed.append((kind, point.sent, number))
         database.executemany("DELETE FROM points WHERE number = ?", gone)
         database.executemany("UPDATE points SET live = ?, sent = ? WHERE number = ?", changed)
+        self._save_seconds(database)
+        self._save_acknowledged(database)
+
+    def _save_seconds(self, database: sqlite3.Connection) -> None:
         database.executemany(
             "INSERT OR REPLACE INTO written (alias, first, last) VALUES (?, ?, ?)",
             [(alias, *self._written[alias]) for alias in self._unsaved_aliases],
         )
-        gone_by = [one for one in self._unsaved_ahead if one[1] not in self.ahead(one[0])]
-        database.executemany("DELETE FROM ahead WHERE alias = ? AND second = ?", gone_by)
+        passed = [one for one in self._unsaved_ahead if one[1] not in self.ahead(one[0])]
+        database.executemany("DELETE FROM ahead WHERE alias = ? AND second = ?", passed)
         database.executemany(
             "INSERT OR IGNORE INTO ahead (alias, second) VALUES (?, ?)",
-            self._unsaved_ahead.difference(gone_by),
+            self._unsaved_ahead.difference(passed),
+        )
+
+    def _save_acknowledged(self, database: sqlite3.Connection) -> None:
+        known = {alias: self._acknowledged[alias] for alias in self._unsaved_acknowledged}
+        database.executemany(
+            "DELETE FROM acknowledged WHERE alias = ? AND number < ?",
+            [(alias, some[0].number) for alias, some in known.items()],
+        )
+        database.executemany(
+            "INSERT OR IGNORE INTO acknowledged (alias, number, first, last, value)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [
+                (alias, one.number, one.first, one.last, jsonrpc.dumps(one.value))
+                for alias, some in known.items()
+                for one in some
+            ],
         )
 
     def trouble(self) -> str | None:

@@ -192,6 +192,7 @@ class Network:
         poison: Text -> fault that every request meets that holds it.
         rivals: Aliases that somebody else makes as soon as one is to be made.
         latency: Seconds that a request takes there and back.
+        date_is_late: By how much: a server may make the header Date once a second.
         requests: How many there were.
         writes: ``(alias, value, second)`` of each value that was written live.
     """
@@ -203,6 +204,7 @@ class Network:
         self.poison: dict[str, Fault] = {}
         self.rivals: set[str] = set()
         self.latency = 0.02
+        self.date_is_late = 0.0
         self.requests = 0
         self.faults = 0
         self.writes: list[tuple[str, Any, int]] = []
@@ -268,7 +270,7 @@ class Network:
         )
 
     def _says(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> Any:
-        date = formatdate(self._world.platform_time(), usegmt=True)
+        date = formatdate(self._world.platform_time() - self.date_is_late, usegmt=True)
         return Answer(status, {"Date": date, **(headers or {})}), content
 
     def _carry_out(self, request: dict[str, Any], kind: str) -> Any:

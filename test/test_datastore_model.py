@@ -134,6 +134,7 @@ class Model(RuleBasedStateMachine):
         replaces=st.booleans(),
         distinct=st.integers(0, 3).map(bool),
         skew=st.sampled_from([0.0, 0.0, 0.4, -3.0, 7200.0, -100_000.0]),
+        date_is_late=st.sampled_from([0.0, 0.0, 0.9]),
         spooled=st.booleans(),
         overflow=st.sampled_from(["refuse", "drop_oldest", "block"]),
         size=st.sampled_from([5, 1000, 1000]),
@@ -141,9 +142,19 @@ class Model(RuleBasedStateMachine):
         autocreate=st.booleans(),
     )
     def begin(
-        self, replaces, distinct, skew, spooled, overflow, size, request_points, autocreate
+        self,
+        replaces,
+        distinct,
+        skew,
+        date_is_late,
+        spooled,
+        overflow,
+        size,
+        request_points,
+        autocreate,
     ) -> None:
         self.world = World(_core(replaces), skew)
+        self.world.network.date_is_late = date_is_late
         self.replaces, self.distinct = replaces, distinct
         self.autocreate = autocreate
         self.world.dataport("number")
@@ -902,4 +913,27 @@ def test_an_interrupt_during_a_request_leaves_its_points_in_doubt(world, when) -
         store.flush(60)
     assert store.flush(60) and not rejected
     assert world.points("shifted") == [[1, ADDED + 1], [2, ADDED + 2]]
+    world.kill(store)
+
+
+@pytest.mark.parametrize("kind", ["number", "shifted"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_value_in_flight_at_a_kill_is_told_from_the_one_before(world, tmp_path, kind, when):
+    """Of equal values by counting them; of a dataport with a preprocess in no other way."""
+    spool = str(tmp_path / "spool")
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    added = ADDED if kind == "shifted" else 0
+    world.network.date_is_late = 0.9
+    store = world.store(interval=1, spool=spool)
+    store.write(kind, 1)
+    assert store.flush(60)
+    store.write(kind, 1)
+    world.network.kill_at = when
+    with pytest.raises(Killed):
+        store.flush(60)
+    world.kill(store)
+    world.disk_is_full = False
+    store = world.store(interval=1, spool=spool)
+    assert store.flush(60)
+    assert [value for _, value in world.points(kind)] == [1 + added, 1 + added]
     world.kill(store)
