@@ -57,7 +57,7 @@ def test_a_copy_counts_what_was_copied(before, between, few):
     with pytest.MonkeyPatch.context() as patch, in_memory() as platform:
         patch.setattr(series, "_FEW", few)
         store, expected = platform.unit.series, {}
-        store.put_many(1, list(before.items()))
+        store.put_many(1, list(before), list(before.values()))
         position, high, changes = 0, max(before, default=0), iter(between)
         while position is not None:
             now, start = points(platform, 1), position
@@ -87,7 +87,7 @@ def test_a_wrong_number_of_points_does_not_keep_removal_from_its_end(
     """A file in which it is wrong, as an interrupted copy once left it, mends itself."""
     monkeypatch.setattr(series, "_FEW", 2)
     store = core.unit.series
-    store.put_many(1, [(n, "v") for n in range(1, 10)])
+    store.put_many(1, range(1, 10), ["v"] * 9)
     core.commit()
     core.database.change(series._SET_STATS, s=1, n=known, z=known)
     core.commit()
@@ -260,8 +260,8 @@ class Tree(RuleBasedStateMachine):
     def record(self, what, times):
         node = self.node(what)
         if node is not None and node.type != "client" and access.in_tree(self.platform.unit, node):
-            points = [(time, "1") for time in times]
-            self.platform.work(lambda unit: unit.series.add_many(node.id, points))
+            values = ["1"] * len(times)
+            self.platform.work(lambda unit: unit.series.add_many(node.id, times, values))
 
     @rule(what=NUMBERS)
     def flush(self, what):
@@ -372,7 +372,7 @@ def test_share_codes_move_with_what_they_open(core, top):
 def test_the_rules_of_a_copy_ring_however_long_it_took(core, clock, top):
     box = made(core, top, "client")
     made(core, box, "datarule")
-    core.unit.series.put_many(made(core, box, "dataport").id, [(n, "1") for n in range(6000)])
+    core.unit.series.put_many(made(core, box, "dataport").id, range(6000), ["1"] * 6000)
     steps = lifecycle.clone(core.unit, top, box)
     while (copy := core.step(steps)) is None:
         clock.now += 6

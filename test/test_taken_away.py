@@ -29,7 +29,7 @@ def inner(core, monkeypatch):
 def world(inner):
     world = World(inner)
     for name in ("port", "deep", "shared", "public"):
-        inner.unit.series.put_many(world.ids[name], [(200 + n, "1") for n in range(POINTS)])
+        inner.unit.series.put_many(world.ids[name], range(200, 200 + POINTS), ["1"] * POINTS)
     inner.commit()
     return world
 

@@ -50,7 +50,7 @@ def take(platform, model, step):
         store.put(number, *rest)
         points[rest[0]] = rest[1]
     elif kind == "put_many":
-        store.put_many(number, rest[0])
+        store.put_many(number, *columns(rest[0]))
         points.update(rest[0])
     elif kind == "remove":
         store.remove(number, *rest)
@@ -71,6 +71,11 @@ def take(platform, model, step):
         with contextlib.suppress(Fault), platform.database.atomic():
             store.put(number, *rest)
             raise Fault
+
+
+def columns(entries):
+    """Times and values."""
+    return [time for time, _ in entries], [value for _, value in entries]
 
 
 def copied(model):
@@ -161,7 +166,7 @@ def test_of_many_points_that_are_held_back_the_last_of_a_second_stays(batches):
     points = {}
 
     def put(unit, entries):
-        unit.series.put_many(1, entries)
+        unit.series.put_many(1, *columns(entries))
 
     with in_memory() as platform:
         for entries in batches:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..store import EARLIEST, Node
@@ -247,8 +247,8 @@ def record(
         The positions of those that were refused, because their second has a point.
     """
     if not unit.settings.publish_recorded:
-        texts = [(time, given.text) for time, given in entries]
-        return _record_texts(unit, node, texts, replace)
+        times, texts = [time for time, _ in entries], [given.text for _, given in entries]
+        return _record_texts(unit, node, times, texts, replace)
     refused = []
     for position, (time, given) in enumerate(entries):
         if not replace and unit.series.has(node.id, time) and not _is_gone(unit, node, time):
@@ -259,43 +259,42 @@ def record(
 
 
 def record_many(
-    unit: Unit, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
+    unit: Unit, node: Node, times: Sequence[int], raws: Sequence[Any], budget: Budget
 ) -> Steps[list[int]]:
-    """Record values as they came, ``[(time, value), ...]``, in steps.
+    """Record values as they came, in steps; each has its time.
 
     Returns:
         The positions of those it refused; the others are stored.
     """
-    budget.spend(len(entries))
+    budget.spend(len(times))
     if unit.settings.publish_recorded or node.description["preprocess"]:
-        return (yield from _record_each(unit, node, entries, budget))
-    kept, places, refused = _all_kept(unit, node, entries)
-    budget.spend(sum([len(text) for _, text in kept]) // _CHARACTERS)
-    occupied = _record_texts(unit, node, kept, unit.settings.replace_recorded)
+        return (yield from _record_each(unit, node, zip(times, raws), budget))
+    replace = unit.settings.replace_recorded
+    texts = values.all_kept(format_of(node), raws, unit.settings.max_text)
+    if texts is not None:
+        budget.spend(sum(map(len, texts)) // _CHARACTERS)
+        return _record_texts(unit, node, times, texts, replace)
+    texts, places, refused = _kept_of(unit, node, raws)
+    budget.spend(sum(map(len, texts)) // _CHARACTERS)
+    occupied = _record_texts(unit, node, [times[place] for place in places], texts, replace)
     return refused + [places[position] for position in occupied]
 
 
-def _all_kept(
-    unit: Unit, node: Node, entries: Sequence[Sequence[Any]]
-) -> tuple[list[tuple[int, str]], Sequence[int], list[int]]:
-    """What is kept of entries, the positions of these, and of those that are refused."""
-    format, max_text = format_of(node), unit.settings.max_text
-    texts = values.all_kept(format, [raw for _, raw in entries], max_text)
-    if texts is not None:
-        return list(zip([time for time, _ in entries], texts)), range(len(entries)), []
-    keep = values.keeper(format)
-    kept, places, refused = [], [], []
-    for position, (time, raw) in enumerate(entries):
+def _kept_of(unit: Unit, node: Node, raws: Sequence[Any]) -> tuple[list[str], list[int], list[int]]:
+    """The texts of values that are good, their positions, and those of the others."""
+    keep, max_text = values.keeper(format_of(node)), unit.settings.max_text
+    texts, places, refused = [], [], []
+    for position, raw in enumerate(raws):
         try:
-            kept.append((time, keep(raw, max_text)))
+            texts.append(keep(raw, max_text))
             places.append(position)
         except Refused:
             refused.append(position)
-    return kept, places, refused
+    return texts, places, refused
 
 
 def _record_each(
-    unit: Unit, node: Node, entries: Sequence[Sequence[Any]], budget: Budget
+    unit: Unit, node: Node, entries: Iterable[tuple[int, Any]], budget: Budget
 ) -> Steps[list[int]]:
     """Record one after the other: a preprocess may read what the one before left."""
     refused, pace = [], Pace(_STEPS_AT_ONCE)
@@ -316,18 +315,16 @@ def _record_each(
 
 
 def _record_texts(
-    unit: Unit, node: Node, entries: Sequence[tuple[int, str]], replace: bool
+    unit: Unit, node: Node, times: Sequence[int], texts: Sequence[str], replace: bool
 ) -> list[int]:
-    if not entries:
+    if not times:
         return []
     refused: list[int] = []
     if replace:
-        unit.series.put_many(node.id, entries)
+        unit.series.put_many(node.id, times, texts)
     else:
-        occupied = unit.series.add_many(node.id, entries)
-        refused = [
-            position for position in occupied if not _is_gone(unit, node, entries[position][0])
-        ]
+        occupied = unit.series.add_many(node.id, times, texts)
+        refused = [position for position in occupied if not _is_gone(unit, node, times[position])]
     retain(unit, node)
     return refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections.abc import Sequence
 from typing import Any, Callable
 
 from .descriptions import is_storable
@@ -80,7 +81,7 @@ def keeper(format: str) -> Keep:
     return _KEEP[format]
 
 
-def all_kept(format: str, raws: list[Any], max_text: int) -> list[str] | None:
+def all_kept(format: str, raws: Sequence[Any], max_text: int) -> Sequence[str] | None:
     """What `keeper` makes of many values, in a fifth of the time.
 
     Returns:
@@ -90,7 +91,7 @@ def all_kept(format: str, raws: list[Any], max_text: int) -> list[str] | None:
     kinds = set(map(type, raws))
     if format == "integer" and kinds == {int}:
         are_plain = min(raws) >= _SMALLEST and max(raws) <= _LARGEST
-        return list(map(str, raws)) if are_plain else None
+        return list(map(repr, raws)) if are_plain else None  # takes half the time of `str`
     if format == "float" and kinds <= {float, int}:
         try:
             return list(map(repr, map(float, raws))) if all(map(math.isfinite, raws)) else None

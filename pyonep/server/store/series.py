@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, select
@@ -69,6 +70,7 @@ _HOW_MANY = select(func.count()).where(_of, *_between)
 _KNOWN = select(_p.time, func.length(_p.value)).where(
     _of, _p.time.in_([bindparam(f"t{i}") for i in range(_CHUNK)])
 )
+_LENGTHS = select(_p.time, func.length(_p.value)).where(_of, *_between).limit(bindparam("n"))
 _DELETE = delete(points).where(_of, *_between)
 _DROP_STATS = delete(series).where(series.c.resource == bindparam("s"))
 _COPY = insert(points).from_select(
@@ -261,49 +263,49 @@ class SeriesStore:
         if self._unwritten > _MOST_UNWRITTEN:
             self._write_points()
 
-    def put_many(self, resource: int, entries: Sequence[tuple[int, str]]) -> None:
+    def put_many(self, resource: int, times: Sequence[int], values: Sequence[str]) -> None:
         """Write many points; of several in one second the last one stays."""
-        if not entries:
+        if not times:
             return
         self._note(resource)
         summary = self._summary(resource)
-        unique = dict(entries)
+        unique = dict(zip(times, values))
         if summary.newest is None or min(unique) > summary.newest.time:
             self._note_new(summary, unique)
         else:
             self._note_older(resource, summary, unique)
         self._hold(resource, unique)
 
-    def add_many(self, resource: int, entries: Sequence[tuple[int, str]]) -> list[int]:
+    def add_many(self, resource: int, times: Sequence[int], values: Sequence[str]) -> list[int]:
         """Write those of many points whose second is free.
 
         Returns:
             The positions of the others: their second has a point, or an earlier one of
-            the entries takes it.
+            the points takes it.
         """
-        if not entries:
+        if not times:
             return []
         self._note(resource)
         summary = self._summary(resource)
-        free = dict(entries)
+        free = dict(zip(times, values))
         refused: list[int] = []
-        if len(free) < len(entries) or (summary.newest and min(free) <= summary.newest.time):
-            free, refused = self._sorted_out(resource, summary, entries)
+        if len(free) < len(times) or (summary.newest and min(free) <= summary.newest.time):
+            free, refused = self._sorted_out(resource, summary, times, values)
         if free:
             self._note_new(summary, free)
             self._hold(resource, free)
         return refused
 
     def _sorted_out(
-        self, resource: int, summary: _Summary, entries: Sequence[tuple[int, str]]
+        self, resource: int, summary: _Summary, times: Sequence[int], values: Sequence[str]
     ) -> tuple[dict[int, str], list[int]]:
-        """The entries whose second is free, and the positions of the others."""
+        """The points whose second is free, and the positions of the others."""
         newest = summary.newest.time if summary.newest else EARLIEST
         self._write_points()
-        known = self._known(resource, [time for time, _ in entries if time <= newest])
+        known = self._known(resource, [time for time in times if time <= newest])
         free: dict[int, str] = {}
         refused = []
-        for position, (time, value) in enumerate(entries):
+        for position, (time, value) in enumerate(zip(times, values)):
             if time in known or time in free:
                 refused.append(position)
             else:
@@ -312,7 +314,7 @@ class SeriesStore:
 
     def _hold(self, resource: int, entries: dict[int, str]) -> None:
         self._db.promise()
-        self._waiting.extend([(resource, time, value) for time, value in entries.items()])
+        self._waiting.extend(zip(repeat(resource), entries, entries.values()))
         self._unwritten += sum(map(len, entries.values()))
         self._changed.add(resource)
         if self._unwritten > _MOST_UNWRITTEN:
@@ -340,9 +342,17 @@ class SeriesStore:
 
     def _known(self, resource: int, times: list[int]) -> dict[int, int]:
         """Which of these seconds have a point, and the length of its value."""
+        if not times:
+            return {}
         if len(times) == 1:
             found = self._db.one(_AT, s=resource, t=times[0])
             return {times[0]: len(found[0])} if found else {}
+        # Mostly they follow each other, and few others lie between them: one look into the range.
+        few = 2 * len(times)
+        found = self._db.all(_LENGTHS, s=resource, low=min(times), high=max(times), n=few + 1)
+        if len(found) <= few:
+            wanted = set(times)
+            return {time: length for time, length in found if time in wanted}
         known: dict[int, int] = {}
         for start in range(0, len(times), _CHUNK):
             part = times[start : start + _CHUNK]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Optional
 
 from ...store import Node, Point
@@ -87,41 +88,40 @@ def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
 
 def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly]]:
     now = call.unit.now()
-    good: list[Sequence[Any]] = []  # (time, value)
-    places: list[int] = []  # of these
+    parts: list[tuple[Sequence[int], Sequence[Any], Sequence[int]]] = []
     refused: list[int] = []
     for first in range(0, len(entries), _AT_ONCE):
         if first:
             yield
-        some = entries[first : first + _AT_ONCE]
-        if _are_plain(some):
-            good += some
-            places += range(first, first + len(some))
-            continue
-        for place, entry in enumerate(some, first):
-            time = _time(entry, now)
-            if time is None:
-                refused.append(place)
-            else:
-                good.append((time, entry[1]))
-                places.append(place)
-    for first in range(0, len(good), _AT_ONCE):
-        if first:
+        parts.append(_columns(entries[first : first + _AT_ONCE], first, now, refused))
+    for number, (times, raws, places) in enumerate(parts):
+        if number:
             yield
-        some = good[first : first + _AT_ONCE]
-        some_refused = yield from flow.record_many(call.unit, node, some, call.budget)
-        refused += [places[first + index] for index in some_refused]
+        occupied = yield from flow.record_many(call.unit, node, times, raws, call.budget)
+        refused += [places[index] for index in occupied]
     if refused:
         return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
     return None
 
 
-def _are_plain(entries: list[Any]) -> bool:
-    """Whether all entries are what nearly all are, and need not be looked at one by one."""
-    if set(map(type, entries)) != {list} or set(map(len, entries)) != {2}:
-        return False
-    times = [time for time, _ in entries]
-    return set(map(type, times)) == {int} and min(times) > 0 and max(times) <= _LATEST
+def _columns(
+    entries: list[Any], first: int, now: int, refused: list[int]
+) -> tuple[Sequence[int], Sequence[Any], Sequence[int]]:
+    """Times, values and places of entries whose time is good; adds the places of others."""
+    with suppress(ValueError):  # one has other than two parts
+        if set(map(type, entries)) == {list}:
+            times = [time for time, _ in entries]
+            if set(map(type, times)) == {int} and min(times) > 0 and max(times) <= _LATEST:
+                return times, [raw for _, raw in entries], range(first, first + len(entries))
+    # Not all of them are what nearly all are: one by one.
+    good = []
+    for place, entry in enumerate(entries, first):
+        time = _time(entry, now)
+        if time is None:
+            refused.append(place)
+        else:
+            good.append((time, entry[1], place))
+    return [one[0] for one in good], [one[1] for one in good], [one[2] for one in good]
 
 
 def _time(entry: Any, now: int) -> int | None:
