@@ -84,6 +84,8 @@ class Load:
     def _receive(one):
         data = one.recv(262144)
         head, _, body = data.partition(b"\r\n\r\n")
+        if head.startswith(b"HTTP/1.1 204"):
+            return
         lower = head.lower()
         at = lower.index(b"content-length:") + 15
         length = int(lower[at:].split(b"\r\n", 1)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import influx
 from .measure import Load, Table, alternate, child, median, memory, ratios
 
 ROUNDS = 5
@@ -176,6 +178,68 @@ def rows_per_second(table, port, speak, folder):
     )
 
 
+def fresh(body, enough):
+    """Gives bodies with points that are new, most of them made beforehand.
+
+    ``body(start)`` makes one of 1,000 points from a time on.
+    """
+    starts = itertools.count(1_000_000, 1000)
+    ready = []
+
+    def prepare():
+        ready.extend(body(next(starts)) for _ in range(enough - len(ready)))
+
+    return prepare, lambda: ready.pop() if ready else body(next(starts))
+
+
+def beside_influxdb(table, port, speak):
+    """Both write durably: what is answered is on the disk."""
+    with influx.server() as its_port:
+        if its_port is None:
+            table.row("the same work of InfluxDB (influxd)", "not installed", "", None)
+            return
+        one, many = dataports(speak, 2)
+        speak(("write", one, 1))
+        ours = request(speak.cik, ("write", one, 12345))
+
+        def our_batch(start):
+            return request(speak.cik, ("recordbatch", many, [[start + n, n] for n in range(1000)]))
+
+        def its_batch(start):
+            return "\n".join(f"many value={n}i {start + n}" for n in range(1000)).encode()
+
+        batches = [fresh(our_batch, 1000), fresh(its_batch, 1000)]
+        single = [(lambda: None, lambda: ours), (lambda: None, lambda: b"one value=12345i")]
+        for name, works, wanted in (
+            ("write", single, {1: 2.0, 16: 1.1}),
+            ("1,000 new points", batches, {1: 1.1, 16: 1.1}),
+        ):
+            for connections, least in wanted.items():
+                against_influxdb(table, port, its_port, name, works, connections, least)
+
+
+def against_influxdb(table, port, its_port, name, works, connections, least):
+    loads = Load(port, connections), Load(its_port, connections, influx.WRITE)
+
+    def rate(load, work):
+        prepare, bodies = work
+        prepare()
+        return load.rate(bodies, SECONDS)
+
+    results = alternate(
+        ROUNDS,
+        ours=lambda: rate(loads[0], works[0]),
+        influx=lambda: rate(loads[1], works[1]),
+    )
+    for load in loads:
+        load.close()
+    ratio = ratios(results, "ours", "influx")
+    work = f"{name}, {connections} connection{'s' * (connections > 1)} (of InfluxDB's rate)"
+    figure = f"{median(results['ours']):,.0f}/s  {ratio:.2f}"
+    table.row(work, figure, f">= {least}", ratio >= least)
+    print(f"  (InfluxDB: {median(results['influx']):,.0f}/s)")
+
+
 def long_series(table, port, speak, points):
     full, empty = dataports(speak, 2)
     for start in range(1, points, 50_000):
@@ -271,6 +335,7 @@ def run(quick=False):
             speak = Speaker(port, cik)
             requests_per_second(table, port, speak, echo_port)
             rows_per_second(table, port, speak, folder)
+            beside_influxdb(table, port, speak)
             open_waits(table, port, speak, pid, 2000)
             wide_client(table, port, speak, 10_000 if quick else 100_000)
             long_series(table, port, speak, 1_000_000 if quick else 10_000_000)
