@@ -108,6 +108,21 @@ def test_core_knows_neither_http_nor_the_server():
             assert "uvicorn" not in path.read_text("utf-8"), name
 
 
+def test_fronts_ask_core_and_not_the_store(core):
+    rooms = set(vars(core.store))
+    asked = [
+        f"{name}: unit.{node.attr}"
+        for name, path in modules()
+        if room(name) == "fronts"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr in rooms
+        and getattr(node.value, "id", getattr(node.value, "attr", "")) == "unit"
+    ]
+    assert "resources" in rooms
+    assert asked == []
+
+
 def test_no_module_of_a_front_is_called_like_one_below():
     names = {}
     for name, path in modules():

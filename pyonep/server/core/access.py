@@ -178,6 +178,12 @@ def _by_token(unit: Unit, token: Any) -> Caller:
 # --- the tree --------------------------------------------------------------
 
 
+def rid_of(unit: Unit, number: int) -> str | None:
+    """The RID of what has a number in the store; None when it is gone."""
+    node = unit.resources.by_id(number)
+    return None if node is None else node.rid
+
+
 def is_within(unit: Unit, node: Node, top: int) -> bool:
     """Whether a node is `top` or below it."""
     current: Node | None = node

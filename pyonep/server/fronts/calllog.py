@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from starlette.responses import Response
 
 from ...redaction import redact
+from ..core import access
 from .http import DETAIL, Request
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def rpc_call(
     platform: Platform, client: int, call: dict[str, Any], outcome: dict[str, Any], detail: str
 ) -> None:
     """One RPC call and how it ended; `detail` is what the answer does not say."""
-    node = platform.unit.resources.by_id(client)
+    rid = platform.work(access.rid_of, client)
     status = outcome["status"]
     if isinstance(status, list):
         status = f"invalid: {len(status)} points"
@@ -72,7 +73,7 @@ def rpc_call(
     if detail:
         status = f"{status}: {detail}"
     worked = outcome["status"] in _WORKED
-    _line("rpc", NOBODY if node is None else node.rid, _what(call), str(status), worked)
+    _line("rpc", rid or NOBODY, _what(call), str(status), worked)
 
 
 def http_call(request: Request, response: Response) -> None:

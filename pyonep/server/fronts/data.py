@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from datetime import timezone
 from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 from urllib.parse import quote, unquote_plus
 
 from starlette.responses import Response
 
-from ..core import access, dataports, flow, values
-from ..core.errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
+from ..core import access, aliased
+from ..core.aliased import Writer
+from ..core.errors import Malformed, Refused, TooLarge
 from ..core.procedures.series import LONGEST_TIMEOUT
-from ..core.results import Wait
-from ..core.turns import Pace, Steps, in_turns
+from ..core.turns import Pace, Steps, each, in_turns
 from ..core.unit import Node, Unit
 from .http import (
     FORM,
@@ -86,14 +86,6 @@ def _caller(unit: Unit, request: Request) -> Node:
     return node
 
 
-def _named(unit: Unit, client: Node, alias: str) -> Node | None:
-    """What a client has mapped to an alias, when it has points and is its own."""
-    node = unit.resources.aliased(client.id, alias) if alias else None
-    if node is None or node.type == "client" or node.owner != client.id:
-        return None
-    return node
-
-
 def _pairs(request: Request) -> Steps[list[tuple[str, str]]]:
     """``a=b&c=d`` in order, in steps; only the first ``=`` of a pair separates."""
     pairs: list[tuple[str, str]] = []
@@ -141,22 +133,6 @@ def _asked(request: Request) -> Steps[list[str]]:
     return list(aliases)
 
 
-def _fitting(
-    unit: Unit,
-    prepare: Callable[[Unit, Node, Any], flow.Input],
-    request: Request,
-    node: Node,
-    value: str,
-) -> flow.Input:
-    request.budget.work(flow.cost(node, value))
-    if len(value.encode("utf-8")) > unit.settings.max_data_text:
-        raise TooLarge(f"a value has at most {unit.settings.max_data_text} bytes")
-    try:
-        return prepare(unit, node, value)
-    except Refused as refused:
-        raise Malformed(str(refused)) from refused
-
-
 # --- write, read, both -----------------------------------------------------
 
 
@@ -166,8 +142,7 @@ def _write(unit: Unit, request: Request, client: Node) -> Steps[Response]:
 
 
 def _store(unit: Unit, request: Request, client: Node) -> Steps[None]:
-    """Write the pairs of the body under one timestamp: all that are known, or none."""
-    inputs = []
+    """Write the pairs of the body."""
     pairs: dict[str, str] = {}
     pace = Pace(_MANY)
     for alias, value in (yield from _pairs(request)):
@@ -175,24 +150,20 @@ def _store(unit: Unit, request: Request, client: Node) -> Steps[None]:
         if pace.is_full():
             yield
     request.names = list(pairs)
-    pace = Pace(_AT_ONCE)
-    for alias, value in pairs.items():
-        node = _written(unit, request, client, alias, value)
-        if node is not None:
-            inputs.append((node, _fitting(unit, flow.prepared, request, node, value)))
-        if pace.is_full(1 if node is None else flow.cost(node)):
-            yield
-    yield from flow.feed_all(unit, inputs, request.grounds, pace, request.budget)
+    yield from aliased.write(unit, _writer(request, client), pairs)
+
+
+def _writer(request: Request, client: Node) -> Writer:
+    return Writer(client, request.grounds, request.budget, request.unknown)
 
 
 def _values(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     """The newest values of the aliases asked for, in reverse order; in steps."""
     found, pace = [], Pace(_AT_ONCE)
     for alias in reversed((yield from _asked(request))):
-        node = _named(unit, client, alias)
-        newest = None if node is None else unit.series.newest(node.id)
+        newest = aliased.newest(unit, client, alias)
         if newest is not None:
-            found.append((yield from _told(request, alias, newest.value)))
+            found.append((yield from _told(request, alias, newest)))
         if pace.is_full():
             yield
     return plain("&".join(found), FORM) if found else nothing(204)
@@ -255,46 +226,20 @@ async def _next_point(
 ) -> list[Any] | None:
     """``[time, text]``; an empty list when none came; None for an unknown alias."""
     platform = request.platform
-    node = platform.work(_named, client, alias)
+    node = platform.work(aliased.named, client, alias)
     if node is None:
         return None
-    found = platform.work(_earlier, node, since)
-    if not found:
-        wait = platform.work(_wait, request, node, alias, timeout, since)
-        found = await _waited(request, node, wait)
-        platform.work(_caller, request)  # the key may have become invalid meanwhile
-    return found
-
-
-def _earlier(unit: Unit, node: Node, since: int | None) -> list[Any]:
-    """The first point after a time, if there is one already."""
-    point = None if since is None else unit.series.nth(node.id, since + 1, 2**62, 0)
-    return [] if point is None else [point.time, point.value]
-
-
-def _wait(
-    unit: Unit, request: Request, node: Node, alias: str, timeout: float, since: int | None
-) -> Wait:
-    def ended() -> Optional[Refused]:
-        """Why the client may not have the point any more; None while it may."""
-        try:
-            found = _named(unit, _caller(unit, request), alias)
-        except (Unauthorized, Forbidden) as error:
-            return Refused("restricted", str(error))
-        is_same = found is not None and found.rid == node.rid
-        return None if is_same else Refused("restricted", "not its own now")
-
-    return Wait(node.id, timeout, since, ended)
-
-
-async def _waited(request: Request, node: Node, wait: Wait) -> list[Any]:
-    platform = request.platform
+    point = None if since is None else platform.work(aliased.first_after, node, since)
+    if point is not None:
+        return [point.time, point.value]
+    caller = partial(_caller, request=request)
+    wait = platform.work(aliased.wait, node, alias, timeout, since, caller)
     try:
         time, value = await platform.wait(wait, hung_up(request.receive))
     except Refused:
-        return []
-    text = values.keeper(flow.format_of(node))(value, platform.settings.max_text)
-    return [time, text]
+        time = value = None
+    platform.work(_caller, request)  # the key may have become invalid meanwhile
+    return [] if time is None else [time, platform.work(aliased.text_of, node, value)]
 
 
 def _one_alias(request: Request) -> Steps[str]:
@@ -357,8 +302,8 @@ def _record(unit: Unit, request: Request, client: Node) -> Steps[Response]:
         elif current is None:
             raise Malformed("a timestamp before the first alias")
         else:
-            current.append((_timestamp(name), value))
-    return (yield from _store_blocks(unit, request, client, blocks))
+            current.append((aliased.timestamp(name), value))
+    return (yield from _stored(unit, request, client, blocks))
 
 
 def _record_one(unit: Unit, request: Request, client: Node) -> Steps[Response]:
@@ -367,118 +312,29 @@ def _record_one(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     pace = Pace(_AT_ONCE)
     points = []
     for name, value in (yield from _pairs(request)):
-        points.append((_timestamp(name), value))
+        points.append((aliased.timestamp(name), value))
         if pace.is_full():
             yield
-    return (yield from _store_blocks(unit, request, client, {segments[3]: points}))
+    return (yield from _stored(unit, request, client, {segments[3]: points}))
 
 
-def _timestamp(text: str) -> float:
-    number = values.as_number(text)
-    if number is None or not 1 <= number < 2**53:
-        raise Malformed("a timestamp must be a positive number of Unix seconds")
-    return number
-
-
-def _written(unit: Unit, request: Request, client: Node, alias: str, value: str) -> Node | None:
-    """The series to write to, which is made when that is wanted; None when there is none."""
-    dataports.provide(unit, client, {"alias": alias}, value, spelled=True)
-    node = _named(unit, client, alias)
-    if node is None:
-        request.unknown.append(alias)
-    else:
-        request.grounds[node.id] = (_check_there, unit, client, node, alias)
-    return node
-
-
-def _check_there(unit: Unit, client: Node, node: Node, alias: str) -> None:
-    """See that what is being written to is still the client's own.
-
-    Raises:
-        NotFound: It was dropped or moved away.
-    """
-    now = unit.resources.by_id(node.id)
-    if now is None or now.owner != client.id:
-        raise NotFound(f"what has the alias {alias!r} was dropped meanwhile")
-
-
-def _store_blocks(
+def _stored(
     unit: Unit, request: Request, client: Node, blocks: dict[str, list[tuple[float, str]]]
 ) -> Steps[Response]:
-    """Store points at given times; those less than a second from another are told, not stored."""
+    """Store points, and tell the times of those that were not stored."""
     request.names = list(blocks)
-    prepared = []
-    for alias, points in blocks.items():
-        node = _written(unit, request, client, alias, points[0][1] if points else "")
-        if node is not None:
-            inputs = yield from _all_recordable(unit, request, node, points)
-            prepared.append((alias, node, inputs))
+    refused = yield from aliased.record(unit, _writer(request, client), blocks)
     conflicts = []
-    for alias, node, inputs in prepared:
-        refused = yield from _store_points(unit, request, node, inputs)
-        if refused:
-            conflicts.append((yield from _conflict(request, alias, inputs, refused)))
+    for alias, times in refused.items():
+        conflicts.append((yield from _conflict(request, alias, times)))
     if not conflicts:
         return nothing(204)
     return Response("&".join(conflicts), 409, {"Content-Type": FORM})
 
 
-def _conflict(
-    request: Request, alias: str, inputs: list[tuple[float, flow.Input]], refused: set[int]
-) -> Steps[str]:
-    """The times of the points that were refused."""
-    times, pace = [], Pace(_MANY)
-    for position, (time, _) in enumerate(inputs):
-        if position in refused:
-            times.append(f"{time:.15g}")
-        if pace.is_full():
-            yield
-    return (yield from _told(request, alias, ",".join(times)))
-
-
-def _all_recordable(
-    unit: Unit, request: Request, node: Node, points: list[tuple[float, str]]
-) -> Steps[list[tuple[float, flow.Input]]]:
-    inputs, pace = [], Pace(_AT_ONCE)
-    for time, value in points:
-        inputs.append((time, _fitting(unit, flow.recordable, request, node, value)))
-        if pace.is_full(flow.cost(node)):
-            yield
-    return inputs
-
-
-def _store_points(
-    unit: Unit, request: Request, node: Node, inputs: list[tuple[float, flow.Input]]
-) -> Steps[set[int]]:
-    """Store the points that clash with none; the positions of the others."""
-    refused = yield from _clashing(inputs, unit.settings.replace_recorded)
-    for first in range(0, len(inputs), _AT_ONCE):
-        last = min(first + _AT_ONCE, len(inputs))
-        places = [position for position in range(first, last) if position not in refused]
-        points = [(int(inputs[position][0]), inputs[position][1]) for position in places]
-        budget = request.budget
-        occupied = yield from flow.record(unit, node, points, replace=False, budget=budget)
-        refused.update(places[place] for place in occupied)
-        yield
-    return refused
-
-
-def _clashing(inputs: list[tuple[float, flow.Input]], last_stays: bool) -> Steps[set[int]]:
-    """Positions of the points less than a second from one that came first and stays."""
-    clashing: set[int] = set()
-    staying: dict[int, float] = {}  # at most one in each second
-    positions, pace = range(len(inputs)), Pace(_AT_ONCE)
-    for position in reversed(positions) if last_stays else positions:
-        time = inputs[position][0]
-        second = int(time)
-        near = (staying.get(other) for other in (second - 1, second, second + 1))
-        if any(other is not None and abs(time - other) < 1 for other in near):
-            clashing.add(position)
-        else:
-            staying[second] = time
-        if pace.is_full():
-            yield
-    return clashing
+def _conflict(request: Request, alias: str, times: list[float]) -> Steps[str]:
+    texts = yield from each(times, lambda time: f"{time:.15g}", _MANY)
+    return (yield from _told(request, alias, ",".join(texts)))
 
 
 # --- utilities -------------------------------------------------------------
