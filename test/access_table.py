@@ -171,7 +171,7 @@ class World:
 
     def _enrol(self):
         """A model with serial numbers, content and groups, shared with the guest."""
-        platform, devices = self.platform, self.platform.unit.fleet
+        platform, devices = self.platform, self.platform.unit.devices
         self.tokens = {}
         for name in ("vendor", "guest", "third"):
             fleet.register(platform.unit, self.node(name), self.names[name])
@@ -184,7 +184,7 @@ class World:
         devices.add_serials(model.id, [("sn", ""), ("free", ""), ("mine", "")])
         devices.set_client(devices.serial(model.id, "sn"), self.ids["device"], vendor.id)
         devices.set_client(devices.serial(model.id, "mine"), self.ids["guests"], guest.id)
-        devices.add_group(model.id, "g", "")
+        platform.unit.groups.add_group(model.id, "g", "")
         platform.unit.content.add(model.id, "c", "", False, platform.unit.now())
         platform.unit.content.add(model.id, "p", "", True, platform.unit.now())
 

@@ -422,8 +422,8 @@ def test_an_upload_ends_with_the_access(core, state, want, by):
     path, blob = "/provision/manage/content/m/c", b"x" * 1_000_000
     got = exchange(core, "POST", path, headers, blob, lambda: world.happen(state, "vendor"))
     assert got == want
-    vendor = core.unit.fleet.vendor(world.names["vendor"])
-    content = core.unit.content.one(core.unit.fleet.model(vendor.id, "m").id, "c")
+    vendor = core.unit.devices.vendor(world.names["vendor"])
+    content = core.unit.content.one(core.unit.devices.model(vendor.id, "m").id, "c")
     assert content.size == (len(blob) if state == "fine" else 0)
 
 
@@ -450,9 +450,11 @@ def test_a_template_that_is_out_of_reach_is_not_cloned(core):
         assert exchange(core, "POST", "/provision/manage/model/m/free", headers, body) == 412
     for state, want in (("dropped", 412), ("moved", 200)):
         world = World(core)
-        vendor = core.unit.fleet.vendor_of(world.ids["vendor"])
-        core.unit.fleet.add_model(vendor.id, "coded", "code", world.codes["box"], "")
-        core.unit.fleet.add_serials(core.unit.fleet.model(vendor.id, "coded").id, [("free", "")])
+        vendor = core.unit.devices.vendor_of(world.ids["vendor"])
+        core.unit.devices.add_model(vendor.id, "coded", "code", world.codes["box"], "")
+        core.unit.devices.add_serials(
+            core.unit.devices.model(vendor.id, "coded").id, [("free", "")]
+        )
         headers = [("X-Exosite-CIK", world.key("vendor"))]
         body = b"enable=true&owner=" + world.rids["portal"].encode()
         world.happen(state, "box")

@@ -163,17 +163,17 @@ def is_sound(platform):
         above = path(nodes, number)
         if above[-1] != ROOT:
             continue
-        known = platform.unit.resources.tallies(number)
+        known = platform.unit.usage.tallies(number)
         known = {kind: both for kind, both in known.items() if any(both)}
         assert known == {kind: (own[number][kind], n) for kind, n in pooled[number].items() if n}
         below = [n for n in nodes if number in path(nodes, n)[1:]]
         counted = Counter(nodes[n][1] for n in below)
-        totals = platform.unit.resources.totals(number)
+        totals = platform.unit.usage.totals(number)
         assert len(above) - 1 <= platform.settings.max_depth
         given = platform.unit.resources.by_id(number).description["limits"]
         for kind in KINDS:
             assert totals.get(kind, 0) == counted[kind]
-            assert platform.unit.resources.consumed(number, kind, 0, 2**40) == counted[kind]
+            assert platform.unit.usage.consumed(number, kind, 0, 2**40) == counted[kind]
         for kind in LIMITED:
             assert given[kind] == "inherit" or pooled[number][kind] <= given[kind]
     for number, (_, kind) in nodes.items():
@@ -348,8 +348,8 @@ def test_the_share_codes_of_what_is_dropped_count_no_longer(core, top):
         shared(core, port := made(core, box, "dataport"), 3)
         core.work(lifecycle.drop, port)
     is_sound(core)
-    assert core.unit.resources.tallies(box.id)["share"] == (0, 0)
-    assert core.unit.resources.consumed(top.id, "share", 0, 2**40) == 9
+    assert core.unit.usage.tallies(box.id)["share"] == (0, 0)
+    assert core.unit.usage.consumed(top.id, "share", 0, 2**40) == 9
 
 
 def test_share_codes_move_with_what_they_open(core, top):
@@ -365,8 +365,8 @@ def test_share_codes_move_with_what_they_open(core, top):
     caller = core.authenticate({"cik": other.cik})
     core.call(caller, "revoke", ["share", codes[0]])
     is_sound(core)
-    assert core.unit.resources.tallies(one.id)["share"] == (0, 0)
-    assert core.unit.resources.tallies(other.id)["share"] == (1, 1)
+    assert core.unit.usage.tallies(one.id)["share"] == (0, 0)
+    assert core.unit.usage.tallies(other.id)["share"] == (1, 1)
 
 
 def test_the_rules_of_a_copy_ring_however_long_it_took(core, clock, top):
@@ -395,8 +395,8 @@ def test_an_owner_that_moved_meanwhile_is_counted_where_it_is(core, top):
     core.work(lifecycle.move, owner, new, False)
     core.work(lambda _: at_once(steps))
     is_sound(core)
-    assert "dataport" not in core.unit.resources.tallies(old.id)
-    assert core.unit.resources.tallies(new.id)["dataport"] == (0, 1)
+    assert "dataport" not in core.unit.usage.tallies(old.id)
+    assert core.unit.usage.tallies(new.id)["dataport"] == (0, 1)
 
 
 def test_what_is_dropped_while_it_is_copied_gives_no_copy(core, top):

@@ -219,10 +219,10 @@ def test_what_is_cloned(inner, world, gone):
     for _ in range(60):
         lifecycle.create(inner.unit, world.node(gone), "dataport", {"format": "integer"})
     given = {"rid": world.rids["inner"]} if gone == "inner" else {"code": world.codes["box"]}
-    before = inner.unit.resources.tallies(world.ids["device"])["client"]
+    before = inner.unit.usage.tallies(world.ids["device"])["client"]
     got = ends(inner, world, "create", ["clone", given], drop_now(inner, world, gone))
     assert got == ("restricted" if gone == "inner" else "invalid")
-    after = inner.unit.resources.tallies(world.ids["device"])["client"]
+    after = inner.unit.usage.tallies(world.ids["device"])["client"]
     assert after[0] == before[0] - (gone == "inner")
 
 
@@ -297,28 +297,28 @@ def test_values_that_are_written_over_http(inner, world):
 
 
 def test_a_model_that_is_removed_while_serial_numbers_are_added(inner, world):
-    vendor = inner.unit.fleet.vendor(world.names["vendor"])
-    model = inner.unit.fleet.model(vendor.id, "m")
+    vendor = inner.unit.devices.vendor(world.names["vendor"])
+    model = inner.unit.devices.model(vendor.id, "m")
     status = request(
         inner,
         "POST",
         "/provision/manage/model/m/",
         [*provisioning_headers(world, "vendor", "key", False), ("Content-Type", "text/csv")],
         "".join(f"new{number},x\r\n" for number in range(POINTS)).encode(),
-        lambda: inner.unit.fleet.serial(model.id, "new0") is not None,
+        lambda: inner.unit.devices.serial(model.id, "new0") is not None,
         lambda: fleet.remove_model(inner.unit, model),
     )
     assert status == 404
     while fleet.remove_some(inner.unit):
         pass
-    assert not inner.unit.fleet.serials(model.id, [f"new{number}" for number in range(500)])
+    assert not inner.unit.devices.serials(model.id, [f"new{number}" for number in range(500)])
 
 
 def test_a_share_that_ends_while_a_template_is_cloned(inner, world):
     for _ in range(120):
         lifecycle.create(inner.unit, world.node("cousin"), "dataport", {"format": "integer"})
-    vendor, guest = (inner.unit.fleet.vendor(world.names[name]) for name in ("vendor", "guest"))
-    model = inner.unit.fleet.model(vendor.id, "m")
+    vendor, guest = (inner.unit.devices.vendor(world.names[name]) for name in ("vendor", "guest"))
+    model = inner.unit.devices.model(vendor.id, "m")
     status = request(
         inner,
         "POST",
@@ -326,26 +326,26 @@ def test_a_share_that_ends_while_a_template_is_cloned(inner, world):
         provisioning_headers(world, "guest", "key", True),
         b"enable=true&owner=" + world.rids["guests"].encode(),
         lambda: bool(inner.unit.enabling),
-        lambda: inner.unit.fleet.unshare_model(model.id, guest.id),
+        lambda: inner.unit.devices.unshare_model(model.id, guest.id),
     )
     assert status == 403
-    assert inner.unit.fleet.serial(model.id, "free").client is None
+    assert inner.unit.devices.serial(model.id, "free").client is None
 
 
 def test_a_group_that_is_removed_while_members_are_added(inner, world):
-    vendor = inner.unit.fleet.vendor(world.names["vendor"])
-    model = inner.unit.fleet.model(vendor.id, "m")
-    number = inner.unit.fleet.group(model.id, "g")[0]
+    vendor = inner.unit.devices.vendor(world.names["vendor"])
+    model = inner.unit.devices.model(vendor.id, "m")
+    number = inner.unit.groups.group(model.id, "g")[0]
     status = request(
         inner,
         "POST",
         "/provision/manage/group/m/g/",
         [*provisioning_headers(world, "vendor", "key", False), ("Content-Type", "text/csv")],
         "".join(f"sn,new{number}\r\n" for number in range(500)).encode(),
-        lambda: inner.unit.fleet.count_members(number, 0, 0) > 0,
-        lambda: inner.unit.fleet.remove_group(number),
+        lambda: inner.unit.groups.count_members(number, 0, 0) > 0,
+        lambda: inner.unit.groups.remove_group(number),
     )
     assert status == 404
     while fleet.remove_some(inner.unit):
         pass
-    assert inner.unit.fleet.count_members(number, 0, 0) == 0
+    assert inner.unit.groups.count_members(number, 0, 0) == 0

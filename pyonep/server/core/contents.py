@@ -65,7 +65,7 @@ def remove(unit: Unit, model: Model, name: str) -> Steps[None]:
         NotFound: The model has none of that name.
     """
     content = one(unit, model, name)
-    while unit.fleet.remove_memberships(model.id, "content", name):
+    while unit.groups.remove_memberships(model.id, "content", name):
         yield
     unit.content.remove(content)
     unit.emit(Remains())

@@ -54,7 +54,7 @@ def add_account(
         client = devices.add_client(unit, root, wanted, cik)
         portal = devices.add_client(unit, client, "portal")
         register(unit, client, wanted)
-        vendor = unit.fleet.vendor_of(client.id)
+        vendor = unit.devices.vendor_of(client.id)
         assert vendor is not None and client.cik and portal.cik
         token = add_token(unit, vendor, "first", token)
     return VendorAccount(wanted, client.cik, client.rid, token, portal.cik, portal.rid)
@@ -63,29 +63,29 @@ def add_account(
 def register(unit: Unit, client: Node, wanted: str) -> None:
     """Register a vendor name to a client."""
     names.vendor_name(wanted)
-    taken, own = unit.fleet.vendor(wanted), unit.fleet.vendor_of(client.id)
+    taken, own = unit.devices.vendor(wanted), unit.devices.vendor_of(client.id)
     if taken is not None and taken.client == client.id:
         return
     if taken is not None:
         raise Conflict(f"the name {wanted!r} is taken by another vendor")
     if own is not None:
         raise Conflict(f"the client is the vendor {own.name!r} already")
-    unit.fleet.add_vendor(wanted, client.id)
+    unit.devices.add_vendor(wanted, client.id)
 
 
 def unregister(unit: Unit, client: Node, given: str) -> None:
     """Give a vendor name up."""
-    own = unit.fleet.vendor_of(client.id)
+    own = unit.devices.vendor_of(client.id)
     if own is None or own.name != names.vendor_name(given):
         raise NotFound("the name is not registered to this client")
-    if unit.fleet.models(own.id):
+    if unit.devices.models(own.id):
         raise Conflict("the vendor still owns models")
-    unit.fleet.remove_vendor(own)
+    unit.devices.remove_vendor(own)
 
 
 def registered_name(unit: Unit, client: Node) -> str | None:
     """The vendor name that is registered to a client."""
-    vendor = unit.fleet.vendor_of(client.id)
+    vendor = unit.devices.vendor_of(client.id)
     return None if vendor is None else vendor.name
 
 
@@ -94,20 +94,20 @@ def registered_name(unit: Unit, client: Node) -> str | None:
 
 def add_token(unit: Unit, vendor: Vendor, label: str, token: str | None = None) -> str:
     """Make a token for a vendor, a new one by default."""
-    if unit.fleet.token(vendor.id, label) is not None:
+    if unit.devices.token(vendor.id, label) is not None:
         raise Conflict("there is a token of that label")
     if token is not None and not is_key(token):
         raise Malformed("a token has 40 characters of 0-9 and a-f")
-    if token is not None and unit.fleet.vendor_by_token(token) is not None:
+    if token is not None and unit.devices.vendor_by_token(token) is not None:
         raise Conflict("another vendor has this token")
     token = token or keys.new()
-    unit.fleet.add_token(vendor.id, label, token)
+    unit.devices.add_token(vendor.id, label, token)
     return token
 
 
 def labels(unit: Unit, vendor: Vendor) -> list[str]:
     """The labels of a vendor's tokens."""
-    return unit.fleet.labels(vendor.id)
+    return unit.devices.labels(vendor.id)
 
 
 def token(unit: Unit, vendor: Vendor, label: str) -> str:
@@ -116,7 +116,7 @@ def token(unit: Unit, vendor: Vendor, label: str) -> str:
     Raises:
         NotFound: None has that label.
     """
-    found = unit.fleet.token(vendor.id, label)
+    found = unit.devices.token(vendor.id, label)
     if found is None:
         raise NotFound("no token of that label")
     return found
@@ -128,7 +128,7 @@ def remove_token(unit: Unit, vendor: Vendor, label: str) -> None:
     Raises:
         NotFound: None has that label.
     """
-    unit.fleet.remove_token(token(unit, vendor, label))
+    unit.devices.remove_token(token(unit, vendor, label))
 
 
 # --- models ----------------------------------------------------------------
@@ -193,20 +193,20 @@ def source(unit: Unit, model: Model) -> Node:
     Raises:
         Unusable: It is no client that the model's vendor may clone, or not any more.
     """
-    vendor = unit.fleet.vendor_by_id(model.vendor)
+    vendor = unit.devices.vendor_by_id(model.vendor)
     assert vendor is not None
     return _source(unit, vendor, model.template_kind, model.template)
 
 
 def models(unit: Unit, vendor: Vendor) -> list[str]:
     """Names of a vendor's models."""
-    return unit.fleet.models(vendor.id)
+    return unit.devices.models(vendor.id)
 
 
 def named(unit: Unit, vendor: str, model: str) -> tuple[Vendor, Model] | None:
     """A vendor and its model by their names; None when there is no such one."""
-    owner = unit.fleet.vendor(vendor)
-    found = owner and unit.fleet.model(owner.id, model)
+    owner = unit.devices.vendor(vendor)
+    found = owner and unit.devices.model(owner.id, model)
     return None if owner is None or found is None else (owner, found)
 
 
@@ -220,9 +220,9 @@ def add_model(unit: Unit, vendor: Vendor, name: str, template: Template) -> None
         Conflict: There is a model of that name.
     """
     chosen = _chosen(unit, vendor, template)
-    if unit.fleet.model(vendor.id, name) is not None:
+    if unit.devices.model(vendor.id, name) is not None:
         raise Conflict("there is a model of that name")
-    unit.fleet.add_model(vendor.id, name, *chosen)
+    unit.devices.add_model(vendor.id, name, *chosen)
 
 
 def change_model(unit: Unit, vendor: Vendor, model: Model, template: Template) -> None:
@@ -233,27 +233,38 @@ def change_model(unit: Unit, vendor: Vendor, model: Model, template: Template) -
             option.
         Unusable: It is no client that the vendor may clone.
     """
-    unit.fleet.change_model(model, *_chosen(unit, vendor, template))
+    unit.devices.change_model(model, *_chosen(unit, vendor, template))
 
 
 def remove_model(unit: Unit, model: Model) -> None:
     """Remove a model with its serial numbers, groups, shares and content."""
-    unit.fleet.remove_model(model)
+    unit.devices.remove_model(model)
     unit.emit(Remains())
 
 
 def remove_some(unit: Unit) -> bool:
     """Remove a bit of models and groups that were removed; whether there was anything."""
-    removal = unit.fleet.removal()
+    removal = unit.removals.first()
     if removal is None:
         return False
-    _, kind, number = removal
-    contents = unit.content.after(number, 0, _CONTENTS) if kind == MODEL else []
+    id, kind, number = removal
+    remove = _remove_left_of_model if kind == MODEL else _remove_left_of_group
+    if not remove(unit, number):
+        unit.removals.end(id)
+    return True
+
+
+def _remove_left_of_model(unit: Unit, model: int) -> bool:
+    contents = unit.content.after(model, 0, _CONTENTS)
     for content in contents:
         unit.content.remove(content)
-    if not contents:
-        unit.fleet.remove_some(*removal)
-    return True
+    return (
+        bool(contents) or unit.devices.remove_left(model) or unit.groups.remove_left_of_model(model)
+    )
+
+
+def _remove_left_of_group(unit: Unit, group: int) -> bool:
+    return unit.groups.remove_left(group)
 
 
 # --- shares ----------------------------------------------------------------
@@ -261,12 +272,12 @@ def remove_some(unit: Unit) -> bool:
 
 def shared_to(unit: Unit, vendor: Vendor) -> list[tuple[str, str]]:
     """Models shared with a vendor: ``[(owning vendor, model), ...]``."""
-    return unit.fleet.shared_to(vendor.id)
+    return unit.devices.shared_to(vendor.id)
 
 
 def shared_with(unit: Unit, model: Model) -> list[str]:
     """Names of the vendors that a model is shared with."""
-    return unit.fleet.shared_with(model.id)
+    return unit.devices.shared_with(model.id)
 
 
 def share(unit: Unit, model: Model, vendor: str) -> None:
@@ -279,7 +290,7 @@ def share(unit: Unit, model: Model, vendor: str) -> None:
     partner = _partner(unit, vendor)
     if partner.id == model.vendor:
         raise Conflict("a vendor needs no share of its own model")
-    unit.fleet.share_model(model.id, partner.id)
+    unit.devices.share_model(model.id, partner.id)
 
 
 def unshare(unit: Unit, model: Model, vendor: str) -> None:
@@ -288,7 +299,7 @@ def unshare(unit: Unit, model: Model, vendor: str) -> None:
     Raises:
         NotFound: There is no such vendor, or nothing is shared with it.
     """
-    unit.fleet.unshare_model(model.id, shared_partner(unit, model, vendor).id)
+    unit.devices.unshare_model(model.id, shared_partner(unit, model, vendor).id)
 
 
 def shared_partner(unit: Unit, model: Model, vendor: str) -> Vendor:
@@ -298,13 +309,13 @@ def shared_partner(unit: Unit, model: Model, vendor: str) -> Vendor:
         NotFound: There is no such vendor, or nothing is shared with it.
     """
     partner = _partner(unit, vendor)
-    if not unit.fleet.is_shared(model.id, partner.id):
+    if not unit.devices.is_shared(model.id, partner.id):
         raise NotFound("the model is not shared with that vendor")
     return partner
 
 
 def _partner(unit: Unit, name: str) -> Vendor:
-    partner = unit.fleet.vendor(name)
+    partner = unit.devices.vendor(name)
     if partner is None:
         raise NotFound("no such vendor")
     return partner

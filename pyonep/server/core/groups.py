@@ -47,7 +47,7 @@ def found(unit: Unit, manager: Manager, model: Model, name: str) -> Group:
 
 
 def _named(unit: Unit, model: int, name: str) -> Group | None:
-    row = unit.fleet.group(model, name)
+    row = unit.groups.group(model, name)
     return None if row is None else Group(row[0], model, name, row[1])
 
 
@@ -59,7 +59,9 @@ def _check(unit: Unit, group: Group) -> None:
 
 def listing(unit: Unit, model: Model) -> Listing:
     """The groups of a model: name and meta."""
-    return Listing(partial(unit.fleet.groups, model.id), partial(unit.fleet.skip_groups, model.id))
+    return Listing(
+        partial(unit.groups.groups, model.id), partial(unit.groups.skip_groups, model.id)
+    )
 
 
 def add(unit: Unit, model: Model, name: str, meta: str) -> None:
@@ -68,16 +70,16 @@ def add(unit: Unit, model: Model, name: str, meta: str) -> None:
     Raises:
         Conflict: There is one of that name.
     """
-    if unit.fleet.group(model.id, name) is not None:
+    if unit.groups.group(model.id, name) is not None:
         raise Conflict("there is a group of that id")
-    unit.fleet.add_group(model.id, name, meta)
+    unit.groups.add_group(model.id, name, meta)
 
 
 def remove(unit: Unit, group: Group) -> Steps[None]:
     """Remove a group from all that hold it, and its members; in steps."""
-    while unit.fleet.remove_memberships(group.model, "group", group.name):
+    while unit.groups.remove_memberships(group.model, "group", group.name):
         yield
-    unit.fleet.remove_group(group.number)
+    unit.groups.remove_group(group.number)
     unit.emit(Remains())
 
 
@@ -118,14 +120,14 @@ def member(type: str, name: str, expire: int | None, meta: str) -> Member:
 def members(unit: Unit, group: Group, type: str) -> Listing:
     """The members of a group that have not expired, of one type or, when it is empty, of all."""
     what = (group.number, unit.clock(), type)
-    return Listing(partial(unit.fleet.members, *what), partial(unit.fleet.skip_members, *what))
+    return Listing(partial(unit.groups.members, *what), partial(unit.groups.skip_members, *what))
 
 
 def members_named(unit: Unit, group: Group, type: str, name: str) -> list[Member]:
     """The members of a group that have a name, of one type or, when it is empty, of all."""
     now = unit.clock()
     types = [type] if type else MEMBER_TYPES
-    known = (unit.fleet.member(group.number, now, one, name) for one in types)
+    known = (unit.groups.member(group.number, now, one, name) for one in types)
     return [one for one in known if one is not None]
 
 
@@ -137,14 +139,14 @@ def set_members(unit: Unit, group: Group, wanted: Sequence[Member]) -> Steps[Non
     """
     if any((one.type, one.member) == ("group", group.name) for one in wanted):
         raise Malformed("a group cannot hold itself")
-    yield from each(wanted, partial(unit.fleet.set_member, group.model, group.number))
+    yield from each(wanted, partial(unit.groups.set_member, group.model, group.number))
 
 
 def remove_members(unit: Unit, group: Group, wanted: Sequence[Member]) -> Steps[None]:
     """Remove members from a group, as far as it has them; in steps."""
 
     def remove_one(one: Member) -> None:
-        unit.fleet.remove_member(group.number, one.type, one.member)
+        unit.groups.remove_member(group.number, one.type, one.member)
 
     yield from each(wanted, remove_one)
 
@@ -153,9 +155,9 @@ def count_members(unit: Unit, group: Group) -> Steps[int]:
     """How many members of a group have not expired; in steps."""
     now, count, after = unit.clock(), 0, 0
     while True:
-        place = unit.fleet.skip_members(group.number, now, "", after, _HOP)
+        place = unit.groups.skip_members(group.number, now, "", after, _HOP)
         if place is None:
-            return count + unit.fleet.count_members(group.number, now, after)
+            return count + unit.groups.count_members(group.number, now, after)
         count, after = count + _HOP, place
         yield
 
@@ -167,7 +169,7 @@ def holding(unit: Unit, model: Model, type: str, member: str) -> Listing:
     """The groups that hold something directly."""
     what = (model.id, type, member, unit.clock())
     return Listing(
-        partial(unit.fleet.groups_with, *what), partial(unit.fleet.skip_groups_with, *what)
+        partial(unit.groups.groups_with, *what), partial(unit.groups.skip_groups_with, *what)
     )
 
 
@@ -177,7 +179,7 @@ def holders(unit: Unit, model: Model, type: str, member: str) -> Steps[set[int]]
     queue = [(type, member, 0)]
     while queue:
         type, member, after = queue.pop()
-        some = unit.fleet.groups_with(model.id, type, member, now, after, _AT_ONCE)
+        some = unit.groups.groups_with(model.id, type, member, now, after, _AT_ONCE)
         for number, group in some:
             if number not in found:
                 found.add(number)

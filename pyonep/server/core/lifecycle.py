@@ -128,10 +128,10 @@ def drop(unit: Unit, node: Node) -> None:
     with unit.atomic():
         limits.take(unit, owner, node, -1)
         if node.type == "client":
-            resources.take_over_ledger(owner.id, node.id)
-            for kind, total in resources.totals(node.id).items():
+            unit.usage.take_over_ledger(owner.id, node.id)
+            for kind, total in unit.usage.totals(node.id).items():
                 if kind in limits.ENTITIES:
-                    resources.note(owner.id, kind, now, -total)
+                    unit.usage.note(owner.id, kind, now, -total)
         resources.set_owner(node, None)  # an alias leads nowhere now, and goes with it
     unit.emit(Dropped(node.id))
     unit.emit(Remains())
@@ -175,6 +175,8 @@ def _erase(unit: Unit, node: Node) -> bool:
     unit.rights.remove_all(node.id)
     if unit.resources.unmap_some(node.id, _ALIASES_AT_ONCE):
         return False
+    if node.type == "client":
+        unit.usage.forget(node.id)
     unit.resources.remove(node)
     return True
 
@@ -391,8 +393,8 @@ def _tally(unit: Unit, copies: _Copies) -> Steps[None]:
     for client in reversed(copies.clients):
         for kind, total in pooled.pop(client.new).items():
             own = copies.owned[client.new].get(kind, 0)
-            unit.resources.tally(client.new, kind, own, total)
-            unit.resources.note(client.new, kind, unit.now(), own)
+            unit.usage.tally(client.new, kind, own, total)
+            unit.usage.note(client.new, kind, unit.now(), own)
             if kind in client.inherits and client.owner in pooled:
                 above = pooled[client.owner]
                 above[kind] = above.get(kind, 0) + total

@@ -22,7 +22,7 @@ def weight(unit: Unit, node: Node) -> dict[str, int]:
     """What a resource, its share codes and all that inherits through it count against its owner."""
     counted = {node.type: 1, "share": unit.rights.count_of(node.id)}
     if node.type == "client":
-        for kind, (_, pooled) in unit.resources.tallies(node.id).items():
+        for kind, (_, pooled) in unit.usage.tallies(node.id).items():
             if node.description["limits"].get(kind) == "inherit":
                 counted[kind] = counted.get(kind, 0) + pooled
     return counted
@@ -39,7 +39,7 @@ def check(unit: Unit, owner: Node, counted: Mapping[str, int]) -> None:
         while amount > 0 and client is not None and client.id != ROOT:
             limit = client.description["limits"][kind]
             if limit != "inherit":
-                used = unit.resources.tallies(client.id).get(kind, (0, 0))[1]
+                used = unit.usage.tallies(client.id).get(kind, (0, 0))[1]
                 if used + amount > limit:
                     raise invalid(f"the limit of {limit} {kind} resources is reached")
                 break
@@ -50,7 +50,7 @@ def charge(unit: Unit, owner: Node, counted: Mapping[str, int], sign: int = 1) -
     """Count against a client, and against those it inherits from."""
     for kind, amount in counted.items():
         if amount:
-            unit.resources.tally(owner.id, kind, 0, sign * amount)
+            unit.usage.tally(owner.id, kind, 0, sign * amount)
             _charge_above(unit, owner, kind, sign * amount)
 
 
@@ -59,13 +59,13 @@ def _charge_above(unit: Unit, client: Node, kind: str, amount: int) -> None:
     while above is not None and above.description["limits"].get(kind) == "inherit":
         above = _owner(unit, above)
         if above is not None:
-            unit.resources.tally(above.id, kind, 0, amount)
+            unit.usage.tally(above.id, kind, 0, amount)
 
 
 def own(unit: Unit, owner: Node, kind: str, change: int) -> None:
     """A client owns more or fewer resources of a kind from now on."""
-    unit.resources.tally(owner.id, kind, change, 0)
-    unit.resources.note(owner.id, kind, unit.now(), change)
+    unit.usage.tally(owner.id, kind, change, 0)
+    unit.usage.note(owner.id, kind, unit.now(), change)
 
 
 def take(unit: Unit, owner: Node, node: Node, sign: int = 1) -> None:
@@ -75,7 +75,7 @@ def take(unit: Unit, owner: Node, node: Node, sign: int = 1) -> None:
     # Not into the ledger: codes are used up by whoever has them made.
     codes = unit.rights.count_of(node.id)
     if codes:
-        unit.resources.tally(owner.id, "share", sign * codes, 0)
+        unit.usage.tally(owner.id, "share", sign * codes, 0)
 
 
 def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
@@ -85,7 +85,7 @@ def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
         Refused: ``invalid``: a limit would be below what is used.
     """
     old = node.description["limits"]
-    used = unit.resources.tallies(node.id)
+    used = unit.usage.tallies(node.id)
     owner = _owner(unit, node)
     for kind, limit in new.items():
         pooled = used.get(kind, (0, 0))[1]

@@ -49,8 +49,8 @@ class Manager:
         return model
 
     def _model(self, unit: Unit, name: str) -> Model:
-        model = unit.fleet.model(self.owner.id, name)
-        if self.is_guest and not (model and unit.fleet.is_shared(model.id, self.vendor.id)):
+        model = unit.devices.model(self.owner.id, name)
+        if self.is_guest and not (model and unit.devices.is_shared(model.id, self.vendor.id)):
             raise Forbidden("the model is not shared with this vendor")
         if model is None:
             raise NotFound("no such model")
@@ -79,7 +79,7 @@ def manager(unit: Unit, vendor: Vendor, owner: str, grounds: Grounds) -> Manager
 def _owner(unit: Unit, vendor: Vendor, named: str) -> Vendor:
     if not named or named == vendor.name:
         return vendor
-    owner = unit.fleet.vendor(named)
+    owner = unit.devices.vendor(named)
     if owner is None:
         raise Forbidden("nothing is shared by that vendor")
     try:
@@ -95,7 +95,7 @@ def vendor_of(unit: Unit, client: Node) -> Vendor:
     Raises:
         Forbidden: None is.
     """
-    vendor = unit.fleet.vendor_of(client.id)
+    vendor = unit.devices.vendor_of(client.id)
     if vendor is None:
         raise Forbidden("no vendor is registered to this client")
     return vendor
@@ -108,7 +108,7 @@ def vendor_by_token(unit: Unit, token: str) -> Vendor:
         Unauthorized: There is none, or the key of its client may not be used.
         Forbidden: Its client is locked.
     """
-    vendor = unit.fleet.vendor_by_token(token)
+    vendor = unit.devices.vendor_by_token(token)
     if vendor is None:
         raise Unauthorized
     client_of(unit, vendor)

@@ -17,7 +17,7 @@ _MAC_DIGITS = 12
 
 def of_model(unit: Unit, model: Model) -> list[Range]:
     """The ranges of a model."""
-    return unit.fleet.ranges(model.id)
+    return unit.devices.ranges(model.id)
 
 
 def add(unit: Unit, model: Model, new: Sequence[Range]) -> None:
@@ -27,14 +27,14 @@ def add(unit: Unit, model: Model, new: Sequence[Range]) -> None:
         TooLarge: They would be too many.
         Conflict: Two ranges would have serial numbers in common.
     """
-    known = unit.fleet.ranges(model.id)
+    known = unit.devices.ranges(model.id)
     most = unit.settings.max_ranges
     if len(known) + len(new) > most:
         raise TooLarge(f"a model has at most {most} ranges")
     if any_overlap([*known, *new]):
         raise Conflict("a range overlaps another; none was added")
     for one in new:
-        unit.fleet.add_range(model.id, one)
+        unit.devices.add_range(model.id, one)
 
 
 def remove(unit: Unit, model: Model, given: Sequence[Range]) -> None:
@@ -43,11 +43,11 @@ def remove(unit: Unit, model: Model, given: Sequence[Range]) -> None:
     Raises:
         NotFound: The model has not all of them.
     """
-    known = {one[1:]: one for one in reversed(unit.fleet.ranges(model.id))}
+    known = {one[1:]: one for one in reversed(unit.devices.ranges(model.id))}
     if any(one[1:] not in known for one in given):
         raise NotFound("no such range; none was removed")
     for one in given:
-        unit.fleet.remove_range(known[one[1:]])
+        unit.devices.remove_range(known[one[1:]])
 
 
 def written(new: Range, value: int) -> str:

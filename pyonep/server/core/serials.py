@@ -49,8 +49,8 @@ def state(unit: Unit, serial: Serial) -> str:
 
 def find(unit: Unit, model: Model, sn: str) -> Serial | None:
     """A serial number that was added, or that lies in a range (number 0 then)."""
-    serial = unit.fleet.serial(model.id, sn)
-    if serial is None and any(ranges.in_range(r, sn) for r in unit.fleet.ranges(model.id)):
+    serial = unit.devices.serial(model.id, sn)
+    if serial is None and any(ranges.in_range(r, sn) for r in unit.devices.ranges(model.id)):
         return Serial(0, model.id, sn, "", 0, None, None, 1)
     return serial
 
@@ -93,7 +93,7 @@ def of_device(unit: Unit, model: Model, client: Node) -> str:
     Raises:
         Forbidden: None of this model does.
     """
-    for serial in unit.fleet.serials_of(client.id):
+    for serial in unit.devices.serials_of(client.id):
         if serial.model == model.id:
             return serial.sn
     raise Forbidden("the caller is no device of this model")
@@ -127,7 +127,7 @@ def log(unit: Unit, manager: Manager, model: Model, sn: str) -> Listing:
     Raises:
         NotFound: There is none that the vendor may act on.
     """
-    return Listing(partial(unit.fleet.log, _enabled(unit, manager, model, sn).id))
+    return Listing(partial(unit.devices.log, _enabled(unit, manager, model, sn).id))
 
 
 def holding(unit: Unit, manager: Manager, model: Model, sn: str) -> Listing:
@@ -152,24 +152,26 @@ def listing(unit: Unit, manager: Manager, model: Model, enabler: str = "") -> Li
         return _enabled_by(unit, manager, model, manager.vendor)
     if not enabler:
         return _all(unit, manager, model)
-    vendor = unit.fleet.vendor(enabler)
+    vendor = unit.devices.vendor(enabler)
     return NOTHING if vendor is None else _enabled_by(unit, manager, model, vendor)
 
 
 def _all(unit: Unit, manager: Manager, model: Model) -> Listing:
     def read(after: int, most: int) -> list[tuple[Any, ...]]:
-        return _rows(unit, manager, unit.fleet.page(model.id, after, most))
+        return _rows(unit, manager, unit.devices.page(model.id, after, most))
 
-    return Listing(read, partial(unit.fleet.skip, model.id), partial(unit.fleet.start, model.id))
+    return Listing(
+        read, partial(unit.devices.skip, model.id), partial(unit.devices.start, model.id)
+    )
 
 
 def _enabled_by(unit: Unit, manager: Manager, model: Model, vendor: Vendor) -> Listing:
     """The serial numbers of a model that a vendor enabled."""
 
     def read(after: int, most: int) -> list[tuple[Any, ...]]:
-        return _rows(unit, manager, unit.fleet.page_of(model.id, vendor.id, after, most))
+        return _rows(unit, manager, unit.devices.page_of(model.id, vendor.id, after, most))
 
-    skip = partial(unit.fleet.skip_of, model.id, vendor.id)
+    skip = partial(unit.devices.skip_of, model.id, vendor.id)
     return Listing(read, skip, lambda offset: (_BEFORE_ALL, offset))
 
 
@@ -195,7 +197,7 @@ def add(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[N
     numbers = list(unique)
     promoted = []
     for first in range(0, len(numbers), _AT_ONCE):
-        for known in unit.fleet.serials(model.id, numbers[first : first + _AT_ONCE]):
+        for known in unit.devices.serials(model.id, numbers[first : first + _AT_ONCE]):
             if not known.from_range:
                 raise _exists()
             promoted.append((known, unique.pop(known.sn)))
@@ -203,7 +205,7 @@ def add(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[N
     yield from _add_all(unit, model, list(unique.items()))
     pace = Pace(_AT_ONCE)
     for known, extra in promoted:
-        unit.fleet.set_extra(known, extra)
+        unit.devices.set_extra(known, extra)
         if pace.is_full():
             yield
 
@@ -216,7 +218,7 @@ def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
 
 def _add_all(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     for first in range(0, len(entries), _AT_ONCE):
-        if not unit.fleet.add_serials(model.id, entries[first : first + _AT_ONCE]):
+        if not unit.devices.add_serials(model.id, entries[first : first + _AT_ONCE]):
             pace = Pace(_AT_ONCE)
             for sn, _ in entries[:first]:
                 _removed(unit, model, sn)
@@ -261,10 +263,12 @@ def remove_listed(unit: Unit, model: Model, numbers: Sequence[str]) -> Steps[Non
 
 
 def _removed(unit: Unit, model: Model, sn: str) -> bool:
-    serial = unit.fleet.serial(model.id, sn)
+    serial = unit.devices.serial(model.id, sn)
     if serial is None:
         return False
-    unit.fleet.remove_serial(serial)
+    while unit.groups.remove_memberships(model.id, "sn", sn):
+        pass
+    unit.devices.remove_serial(serial)
     return True
 
 
@@ -294,7 +298,7 @@ def activate(unit: Unit, vendor: str, model: str, sn: str, peer: str) -> str:
     assert node is not None and node.cik is not None
     unit.resources.set_key(node, node.cik, access.ACTIVATED, None)
     entry = urlencode({"model": model, "vendor": vendor, "sn": sn})
-    unit.fleet.add_log(serial.id, unit.now(), peer, entry)
+    unit.devices.add_log(serial.id, unit.now(), peer, entry)
     return node.cik
 
 
@@ -385,9 +389,9 @@ def _lead(unit: Unit, model: Model, sn: str, client: int, enabler: int) -> None:
     """Let a serial number lead to a client; one from a range gets an entry now."""
     serial = existing(unit, model, sn)
     if serial.id == 0:
-        unit.fleet.add_serials(model.id, [(sn, "")], from_range=True)
+        unit.devices.add_serials(model.id, [(sn, "")], from_range=True)
         serial = existing(unit, model, sn)
-    unit.fleet.set_client(serial, client, enabler)
+    unit.devices.set_client(serial, client, enabler)
 
 
 def renew(unit: Unit, manager: Manager, model: Model, sn: str) -> None:
@@ -431,7 +435,7 @@ def remap(unit: Unit, manager: Manager, model: Model, sn: str, old: str) -> None
     if state(unit, new) != UNUSED:
         raise Conflict("the new serial number is not unused")
     with unit.atomic():
-        unit.fleet.set_client(source, None, None)
+        unit.devices.set_client(source, None, None)
         _lead(unit, model, sn, node.id, manager.vendor.id)
         access.renew_key(unit, _client(unit, existing(unit, model, sn)))
 

@@ -9,17 +9,20 @@ from ..store import (
     PIECE,
     Content,
     ContentStore,
-    FleetStore,
+    DeviceStore,
+    GroupStore,
     Member,
     Model,
     Node,
     Range,
+    RemovalStore,
     ResourceStore,
     RightsStore,
     Serial,
     SeriesStore,
     Store,
     TimerStore,
+    UsageStore,
     Vendor,
 )
 from .events import Event
@@ -64,7 +67,10 @@ class Unit:
         self.series: SeriesStore = store.series
         self.rights: RightsStore = store.rights
         self.timers: TimerStore = store.timers
-        self.fleet: FleetStore = store.fleet
+        self.usage: UsageStore = store.usage
+        self.devices: DeviceStore = store.devices
+        self.groups: GroupStore = store.groups
+        self.removals: RemovalStore = store.removals
         self.content: ContentStore = store.content
         self.enabling: set[tuple[int, str]] = set()
         self._database = store.database

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from .content import PIECE, Content, ContentStore
 from .database import Database, StoreError, StoreInUse
-from .fleet import MODEL, FleetStore, Member, Model, Range, Serial, Vendor
+from .devices import DeviceStore, Model, Range, Serial, Vendor
+from .groups import GroupStore, Member
+from .removals import MODEL, RemovalStore
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import EARLIEST, Point, SeriesStore
 from .timers import Timer, TimerStore
+from .usage import UsageStore
 
 __all__ = [
     "EARLIEST",
@@ -19,13 +22,15 @@ __all__ = [
     "Content",
     "ContentStore",
     "Database",
-    "FleetStore",
+    "DeviceStore",
     "Grant",
+    "GroupStore",
     "Member",
     "Model",
     "Node",
     "Point",
     "Range",
+    "RemovalStore",
     "ResourceStore",
     "RightsStore",
     "Serial",
@@ -36,6 +41,7 @@ __all__ = [
     "StoreInUse",
     "Timer",
     "TimerStore",
+    "UsageStore",
     "Vendor",
 ]
 
@@ -57,7 +63,10 @@ class Store:
         self.series: SeriesStore = SeriesStore(self.database)
         self.rights: RightsStore = RightsStore(self.database)
         self.timers: TimerStore = TimerStore(self.database)
-        self.fleet: FleetStore = FleetStore(self.database)
+        self.usage: UsageStore = UsageStore(self.database)
+        self.removals: RemovalStore = RemovalStore(self.database)
+        self.devices: DeviceStore = DeviceStore(self.database, self.removals)
+        self.groups: GroupStore = GroupStore(self.database, self.removals)
         self.content: ContentStore = ContentStore(self.database)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The tree of resources, aliases, tallies, tags and comments."""
+"""The tree of resources, aliases, tags and comments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .database import Database
-from .schema import aliases, comments, ledger, resources, shares, tags, tallies
+from .schema import aliases, comments, resources, shares, tags
 
 _CACHED = 100_000
 # What is cached, in bytes as far as they can be told: a description is some of its text,
@@ -23,7 +23,7 @@ _SHARED = 600  # characters of a description of which equal ones are shared
 ROOT = 1  # number of the client above all others, which has no owner
 UNFINISHED = 0  # owner of what is being built and is not in the tree yet
 
-_r, _a, _n, _l = resources.c, aliases.c, tallies.c, ledger.c
+_r, _a = resources.c, aliases.c
 _ALL = select(
     _r.id,
     _r.rid,
@@ -114,27 +114,10 @@ _ALIASES_AFTER = (
     .limit(bindparam("n"))
 )
 
-_TALLY = upsert(tallies).values(
-    client=bindparam("c"), kind=bindparam("k"), own=bindparam("own"), pooled=bindparam("pooled")
-)
-_TALLY = _TALLY.on_conflict_do_update(
-    index_elements=["client", "kind"],
-    set_={"own": _n.own + _TALLY.excluded.own, "pooled": _n.pooled + _TALLY.excluded.pooled},
-)
-_TALLIES = select(_n.kind, _n.own, _n.pooled).where(_n.client == bindparam("c"))
-_DROP_TALLIES = delete(tallies).where(_n.client == bindparam("c"))
-_NOTE = upsert(ledger).values(
-    client=bindparam("c"), kind=bindparam("k"), time=bindparam("t"), change=bindparam("d")
-)
-_add_change: dict[str, Any] = {
-    "index_elements": ["client", "kind", "time"],
-    "set_": {"change": _l.change + _NOTE.excluded.change},
-}
-_NOTE = _NOTE.on_conflict_do_update(**_add_change)
-
-_below = select(_r.id).where(_r.id == bindparam("top")).cte("below", recursive=True)
-_below = _below.union_all(
-    select(resources.c.id).where(resources.c.owner == _below.c.id, resources.c.type == "client")
+# A client, and all clients below it.
+BELOW = select(_r.id).where(_r.id == bindparam("top")).cte("below", recursive=True)
+BELOW = BELOW.union_all(
+    select(resources.c.id).where(resources.c.owner == BELOW.c.id, resources.c.type == "client")
 )
 _levels: Any = select(_r.id, literal(0).label("level")).where(_r.id == bindparam("top"))
 _levels = _levels.cte("levels", recursive=True)
@@ -144,29 +127,6 @@ _levels = _levels.union_all(
     )
 )
 _HEIGHT = select(func.max(_levels.c.level))
-_TOTALS = (
-    select(_n.kind, func.sum(_n.own)).where(_n.client.in_(select(_below.c.id))).group_by(_n.kind)
-)
-_ENTITY_USAGE = select(
-    func.coalesce(
-        func.sum(_l.change * func.max(0, bindparam("end") - func.max(_l.time, bindparam("start")))),
-        0,
-    )
-).where(_l.client.in_(select(_below.c.id)), _l.kind == bindparam("k"))
-_CONSUMED = select(func.coalesce(func.sum(_l.change), 0)).where(
-    _l.client.in_(select(_below.c.id)),
-    _l.kind == bindparam("k"),
-    _l.time >= bindparam("start"),
-    _l.time <= bindparam("end"),
-)
-_TAKE_OVER = upsert(ledger).from_select(
-    ["client", "kind", "time", "change"],
-    select(bindparam("heir"), _l.kind, _l.time, func.sum(_l.change))
-    .where(_l.client.in_(select(_below.c.id)))
-    .group_by(_l.kind, _l.time),
-)
-_TAKE_OVER = _TAKE_OVER.on_conflict_do_update(**_add_change)
-_DROP_LEDGER = delete(ledger).where(_l.client == bindparam("c"))
 
 _this_tag = (tags.c.resource == bindparam("r"), tags.c.tag == bindparam("tag"))
 _ADD_TAG = upsert(tags).values(resource=bindparam("r"), tag=bindparam("tag"))
@@ -179,7 +139,7 @@ _has_tag = (tags.c.tag == bindparam("tag"), tags.c.resource == _r.id, _r.type ==
 # At any depth below a client, then what is shared with it.
 _tagged = select(_r.id, _r.rid).where(*_has_tag, _r.id > bindparam("after"))
 _tagged = _tagged.order_by(_r.id).limit(bindparam("n"))
-_TAGGED = _tagged.where(_r.owner.in_(select(_below.c.id)))
+_TAGGED = _tagged.where(_r.owner.in_(select(BELOW.c.id)))
 _TAGGED_SHARES = _tagged.where(shares.c.resource == _r.id, shares.c.activator == bindparam("top"))
 
 _this_comment = comments.c.resource == bindparam("r")
@@ -373,9 +333,6 @@ class ResourceStore:
         """Remove a node, to which and in which no alias is left, and what is known about it."""
         self._db.change(_REMOVE_TAGS, r=node.id)
         self._db.change(_REMOVE_COMMENTS, r=node.id)
-        if node.type == "client":
-            self._db.change(_DROP_TALLIES, c=node.id)
-            self._db.change(_DROP_LEDGER, c=node.id)
         self._db.change(_DELETE, this=node.id)
         self._drop_cached(node)
         self._subscribers.pop(node.description.get("subscribe") or "", None)
@@ -408,6 +365,10 @@ class ResourceStore:
     def drop_unfinished(self) -> None:
         """Give up what was being built when the platform was stopped."""
         self._db.change(_DROP_UNFINISHED)
+
+    def height(self, client: int) -> int:
+        """How many clients are one below the other under a client; 0 for none."""
+        return int(self._db.one(_HEIGHT, top=client)[0] or 0)
 
     def subscribers(self, rid: str) -> list[int]:
         """Numbers of the resources that subscribe to this one."""
@@ -459,40 +420,6 @@ class ResourceStore:
     def aliases_after(self, client: int, after: str, limit: int) -> list[tuple[str, int]]:
         """The next aliases in a client, with the numbers of the resources, in order."""
         return self._db.all(_ALIASES_AFTER, c=client, after=after, n=limit)
-
-    # --- tallies ---
-
-    def tally(self, client: int, kind: str, own: int, pooled: int) -> None:
-        """Add to what a client owns, and to what counts against its limit."""
-        self._db.change(_TALLY, c=client, k=kind, own=own, pooled=pooled)
-
-    def tallies(self, client: int) -> dict[str, tuple[int, int]]:
-        """What a client owns and what counts against its limits: ``{kind: (own, pooled)}``."""
-        return {kind: (own, pooled) for kind, own, pooled in self._db.all(_TALLIES, c=client)}
-
-    def height(self, client: int) -> int:
-        """How many clients are one below the other under a client; 0 for none."""
-        return int(self._db.one(_HEIGHT, top=client)[0] or 0)
-
-    def totals(self, client: int) -> dict[str, int]:
-        """What a client and all clients below it own."""
-        return dict(self._db.all(_TOTALS, top=client))
-
-    def note(self, client: int, kind: str, time: int, change: int) -> None:
-        """Enter a change of what a client owns or used into the ledger."""
-        self._db.change(_NOTE, c=client, k=kind, t=time, d=change)
-
-    def take_over_ledger(self, heir: int, client: int) -> None:
-        """Enter what a client and those below it owned into the ledger of another."""
-        self._db.change(_TAKE_OVER, heir=heir, top=client)
-
-    def seconds_owned(self, client: int, kind: str, start: int, end: int) -> int:
-        """Number of resources of a kind, summed over every second of a window."""
-        return int(self._db.one(_ENTITY_USAGE, top=client, k=kind, start=start, end=end)[0])
-
-    def consumed(self, client: int, kind: str, start: int, end: int) -> int:
-        """How much of something was used in a window."""
-        return int(self._db.one(_CONSUMED, top=client, k=kind, start=start, end=end)[0])
 
     # --- tags ---
 

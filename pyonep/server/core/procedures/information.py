@@ -87,14 +87,14 @@ def _basic(call: Call, node: Node) -> Steps[Any]:
 def _counts(call: Call, node: Node) -> dict[str, int] | None:
     if node.type != "client":
         return None
-    tallies = call.unit.resources.tallies(node.id)
+    tallies = call.unit.usage.tallies(node.id)
     return {kind: tallies.get(kind, (0, 0))[0] for kind in _COUNTED}
 
 
 def _usage(call: Call, node: Node) -> dict[str, int] | None:
     if node.type != "client":
         return None
-    totals = call.unit.resources.totals(node.id)
+    totals = call.unit.usage.totals(node.id)
     return {kind: totals.get(kind, 0) for kind in _COUNTED}
 
 

@@ -168,7 +168,7 @@ def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -
     low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", now))
     high = min(high, now)
     if metric in ENTITIES:
-        return call.unit.resources.seconds_owned(node.id, metric, low, high)
+        return call.unit.usage.seconds_owned(node.id, metric, low, high)
     if metric in CONSUMABLES:
-        return call.unit.resources.consumed(node.id, metric, low, high)
+        return call.unit.usage.consumed(node.id, metric, low, high)
     raise invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")

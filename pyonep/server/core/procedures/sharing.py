@@ -83,7 +83,7 @@ def _revoke_share(call: Call, code: str) -> None:
     with call.unit.atomic():
         call.unit.rights.remove_share(found.code)
         limits.charge(call.unit, owner, {"share": 1}, -1)
-        call.unit.resources.tally(owner.id, "share", -1, 0)
+        call.unit.usage.tally(owner.id, "share", -1, 0)
 
 
 def _shared(call: Call, found: Share) -> Node:

@@ -1,4 +1,4 @@
-"""Vendors, their tokens, models, serial numbers, groups."""
+"""Vendors and their tokens; models, their shares, serial numbers, ranges and activations."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .database import Database
+from .removals import MODEL, RemovalStore
 from .schema import (
     activations,
-    groups,
-    members,
     model_shares,
     models,
     ranges,
-    removals,
     serials,
     shelves,
     vendor_tokens,
@@ -25,17 +23,9 @@ from .schema import (
 )
 
 SHELF = 1000
-MODEL, GROUP = "model", "group"  # what is removed bit by bit
 _FEW = 200  # rows that are removed at once
 
-_v, _t, _m, _s, _g, _e = (
-    vendors.c,
-    vendor_tokens.c,
-    models.c,
-    serials.c,
-    groups.c,
-    members.c,
-)
+_v, _t, _m, _s = vendors.c, vendor_tokens.c, models.c, serials.c
 
 
 class Vendor(NamedTuple):
@@ -79,15 +69,6 @@ class Range(NamedTuple):
     casing: Optional[str]
     first: int
     last: int
-
-
-class Member(NamedTuple):
-    """A row of a group."""
-
-    type: str
-    member: str
-    expire: int
-    meta: str
 
 
 # --- vendors and tokens ---
@@ -250,89 +231,16 @@ _REMOVE_LOGS = delete(activations).where(
     _a.id.in_(select(_a.id).where(_a.serial.in_(_first_serials)).limit(_FEW).scalar_subquery())
 )
 
-# --- groups ---
-_GROUP = select(_g.id, _g.meta).where(_g.model == bindparam("m"), _g.name == bindparam("name"))
-_of_model = (_g.model == bindparam("m"), _g.id > bindparam("after"))
-_GROUPS = select(_g.id, _g.name, _g.meta).where(*_of_model).order_by(_g.id).limit(bindparam("n"))
-_SKIP_GROUPS = select(_g.id).where(*_of_model).order_by(_g.id).limit(1).offset(bindparam("skip"))
-_ADD_GROUP = insert(groups).values(
-    model=bindparam("m"), name=bindparam("name"), meta=bindparam("meta")
-)
-_REMOVE_GROUP = delete(groups).where(_g.id == bindparam("id"))
-_REMOVE_GROUPS = delete(groups).where(
-    _g.id.in_(select(_g.id).where(_g.model == bindparam("m")).limit(_FEW).scalar_subquery())
-)
-_alive = (_e.expire == 0) | (_e.expire > bindparam("now"))
-_shown = (
-    _e.group == bindparam("g"),
-    _e.id > bindparam("after"),
-    _alive,
-    (bindparam("type") == "") | (_e.type == bindparam("type")),
-)
-_member_row = select(_e.id, _e.type, _e.member, _e.expire, _e.meta)
-_MEMBERS = _member_row.where(*_shown).order_by(_e.id).limit(bindparam("n"))
-_SKIP_MEMBERS = select(_e.id).where(*_shown).order_by(_e.id).limit(1).offset(bindparam("skip"))
-_COUNT_MEMBERS = select(func.count()).where(*_shown)
-_MEMBER = _member_row.where(
-    _e.group == bindparam("g"),
-    _e.type == bindparam("type"),
-    _e.member == bindparam("member"),
-    _alive,
-)
-_holding = (
-    _e.model == bindparam("m"),
-    _e.type == bindparam("type"),
-    _e.member == bindparam("member"),
-    _e.group > bindparam("after"),
-    _alive,
-    _g.id == _e.group,
-)
-_GROUPS_WITH = select(_e.group, _g.name).where(*_holding).order_by(_e.group).limit(bindparam("n"))
-_SKIP_GROUPS_WITH = (
-    select(_e.group).where(*_holding).order_by(_e.group).limit(1).offset(bindparam("skip"))
-)
-_SET_MEMBER = upsert(members).values(
-    group=bindparam("g"),
-    type=bindparam("type"),
-    member=bindparam("member"),
-    expire=bindparam("expire"),
-    meta=bindparam("meta"),
-    model=bindparam("m"),
-)
-_SET_MEMBER = _SET_MEMBER.on_conflict_do_update(
-    index_elements=["group", "type", "member"],
-    set_={"expire": _SET_MEMBER.excluded.expire, "meta": _SET_MEMBER.excluded.meta},
-)
-_REMOVE_MEMBER = delete(members).where(
-    _e.group == bindparam("g"), _e.type == bindparam("type"), _e.member == bindparam("member")
-)
-_REMOVE_MEMBERS_OF_GROUP = delete(members).where(
-    _e.id.in_(select(_e.id).where(_e.group == bindparam("m")).limit(_FEW).scalar_subquery())
-)
-_everywhere = (
-    _e.model == bindparam("m"),
-    _e.type == bindparam("type"),
-    _e.member == bindparam("member"),
-)
-_REMOVE_EVERYWHERE = delete(members).where(
-    _e.id.in_(select(_e.id).where(*_everywhere).limit(_FEW).scalar_subquery())
-)
-_REMOVE_MEMBERS_OF_MODEL = delete(members).where(
-    _e.id.in_(select(_e.id).where(_e.model == bindparam("m")).limit(_FEW).scalar_subquery())
-)
-
-# --- what was removed ---
-_x = removals.c
-_REMOVAL = select(_x.id, _x.kind, _x.number).order_by(_x.id).limit(1)
-_ADD_REMOVAL = insert(removals).values(kind=bindparam("kind"), number=bindparam("number"))
-_END_REMOVAL = delete(removals).where(_x.id == bindparam("id"))
+# What is left of a model that was removed, in the order in which it goes.
+_LEFT = (_REMOVE_LOGS, _REMOVE_SERIALS, _REMOVE_SHELVES)
 
 
-class FleetStore:
-    """Everything provisioning remembers, but for content."""
+class DeviceStore:
+    """What makes devices: who may, by which model, and under which serial number."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, removals: RemovalStore) -> None:
         self._db = database
+        self._removals = removals
 
     # --- vendors ---
 
@@ -410,24 +318,16 @@ class FleetStore:
         )
 
     def remove_model(self, model: Model) -> None:
-        """Take a model out; what is under it is removed bit by bit, see `remove_some`."""
+        """Take a model out; what is under it is removed bit by bit, as one of the removals."""
         for statement in (_REMOVE_RANGES, _REMOVE_SHARES):
             self._db.change(statement, m=model.id)
         self._db.change(_REMOVE_MODEL, id=model.id)
-        self._db.change(_ADD_REMOVAL, kind=MODEL, number=model.id)
+        self._removals.add(MODEL, model.id)
         self._db.narrowings += 1
 
-    def removal(self) -> tuple[int, str, int] | None:
-        """Something that was removed and of which something is left: ``(id, kind, number)``."""
-        row = self._db.one(_REMOVAL)
-        return (row[0], row[1], row[2]) if row else None
-
-    def remove_some(self, id: int, kind: str, number: int) -> None:
-        """Remove a bit of what was removed, and in the end that it was."""
-        for statement in _LEFT[kind]:
-            if self._db.change(statement, m=number).rowcount:
-                return
-        self._db.change(_END_REMOVAL, id=id)
+    def remove_left(self, model: int) -> bool:
+        """Remove a bit of what is under a model that was removed; whether there was anything."""
+        return any(self._db.change(one, m=model).rowcount for one in _LEFT)
 
     def is_shared(self, model: int, vendor: int) -> bool:
         """Whether a model is shared with a vendor."""
@@ -496,10 +396,8 @@ class FleetStore:
         self._db.change(_SET_EXTRA, this=serial.id, new_extra=extra)
 
     def remove_serial(self, serial: Serial) -> None:
-        """Remove a serial number, its log and its memberships."""
+        """Remove a serial number and its log."""
         self._db.change(_REMOVE_LOG, s=serial.id)
-        while self.remove_memberships(serial.model, "sn", serial.sn):
-            pass
         self._db.change(_REMOVE_SERIAL, id=serial.id)
         self._db.change(_COUNT_SHELF, m=serial.model, s=serial.place // SHELF, n=-1)
 
@@ -549,100 +447,6 @@ class FleetStore:
     def add_log(self, serial: int, time: int, peer: str, entry: str) -> None:
         """Note an activation."""
         self._db.change(_ADD_LOG, s=serial, t=time, peer=peer, entry=entry)
-
-    # --- groups ---
-
-    def group(self, model: int, name: str) -> tuple[int, str] | None:
-        """Number and meta of a group."""
-        row = self._db.one(_GROUP, m=model, name=name)
-        return (row[0], row[1]) if row else None
-
-    def groups(self, model: int, after: int, limit: int) -> list[tuple[int, str, str]]:
-        """Groups of a model after another one: ``[(number, name, meta), ...]``."""
-        return self._db.all(_GROUPS, m=model, after=after, n=limit)
-
-    def skip_groups(self, model: int, after: int, number: int) -> int | None:
-        """The group so many further on; None when there are not so many."""
-        return _first(self._db.one(_SKIP_GROUPS, m=model, after=after, skip=number - 1))
-
-    def add_group(self, model: int, name: str, meta: str) -> None:
-        """Add a group."""
-        self._db.change(_ADD_GROUP, m=model, name=name, meta=meta)
-
-    def remove_group(self, number: int) -> None:
-        """Take a group out; its members are removed bit by bit, see `remove_some`."""
-        self._db.change(_REMOVE_GROUP, id=number)
-        self._db.change(_ADD_REMOVAL, kind=GROUP, number=number)
-        self._db.narrowings += 1
-
-    def members(
-        self, group: int, now: float, type: str, after: int, limit: int
-    ) -> list[tuple[int, str, str, int, str]]:
-        """Members after another one: ``[(number, type, member, expire, meta), ...]``.
-
-        Those that have expired are left out; an empty type matches all.
-        """
-        return self._db.all(_MEMBERS, g=group, type=type, now=now, after=after, n=limit)
-
-    def skip_members(
-        self, group: int, now: float, type: str, after: int, number: int
-    ) -> int | None:
-        """The member so many further on; None when there are not so many."""
-        values = {"type": type, "now": now, "after": after, "skip": number - 1}
-        return _first(self._db.one(_SKIP_MEMBERS, g=group, **values))
-
-    def count_members(self, group: int, now: float, after: int) -> int:
-        """How many members there are after another one."""
-        return int(self._db.one(_COUNT_MEMBERS, g=group, type="", now=now, after=after)[0])
-
-    def member(self, group: int, now: float, type: str, member: str) -> Member | None:
-        """One member, unless it has expired."""
-        row = self._db.one(_MEMBER, g=group, type=type, member=member, now=now)
-        return Member(*row[1:]) if row else None
-
-    def groups_with(
-        self, model: int, type: str, member: str, now: float, after: int, limit: int
-    ) -> list[tuple[int, str]]:
-        """Groups after another one that hold something directly: ``[(number, name), ...]``."""
-        values = {"type": type, "member": member, "now": now, "after": after, "n": limit}
-        return self._db.all(_GROUPS_WITH, m=model, **values)
-
-    def skip_groups_with(
-        self, model: int, type: str, member: str, now: float, after: int, number: int
-    ) -> int | None:
-        """The same so many further on; None when there are not so many."""
-        values = {"type": type, "member": member, "now": now, "after": after}
-        return _first(self._db.one(_SKIP_GROUPS_WITH, m=model, skip=number - 1, **values))
-
-    def set_member(self, model: int, group: int, new: Member) -> None:
-        """Add a member, or change one."""
-        self._db.change(_SET_MEMBER, g=group, m=model, **new._asdict())
-
-    def remove_member(self, group: int, type: str, member: str) -> None:
-        """Remove a member."""
-        self._db.change(_REMOVE_MEMBER, g=group, type=type, member=member)
-
-    def remove_memberships(self, model: int, type: str, member: str) -> bool:
-        """Remove something from groups, from some of them when it is in many.
-
-        Returns:
-            Whether it may still be in others.
-        """
-        values = {"type": type, "member": member}
-        return self._db.change(_REMOVE_EVERYWHERE, m=model, **values).rowcount == _FEW
-
-
-# What is left of a model or a group, in the order in which it goes.
-_LEFT: dict[str, tuple[Any, ...]] = {
-    MODEL: (
-        _REMOVE_LOGS,
-        _REMOVE_SERIALS,
-        _REMOVE_SHELVES,
-        _REMOVE_MEMBERS_OF_MODEL,
-        _REMOVE_GROUPS,
-    ),
-    GROUP: (_REMOVE_MEMBERS_OF_GROUP,),
-}
 
 
 def _first(row: Any) -> Optional[int]:

@@ -1,0 +1,100 @@
+"""What clients own and use: tallies of now, and a ledger of each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from .database import Database
+from .resources import BELOW
+from .schema import ledger, tallies
+
+_n, _l = tallies.c, ledger.c
+
+_TALLY = upsert(tallies).values(
+    client=bindparam("c"), kind=bindparam("k"), own=bindparam("own"), pooled=bindparam("pooled")
+)
+_TALLY = _TALLY.on_conflict_do_update(
+    index_elements=["client", "kind"],
+    set_={"own": _n.own + _TALLY.excluded.own, "pooled": _n.pooled + _TALLY.excluded.pooled},
+)
+_TALLIES = select(_n.kind, _n.own, _n.pooled).where(_n.client == bindparam("c"))
+_DROP_TALLIES = delete(tallies).where(_n.client == bindparam("c"))
+_NOTE = upsert(ledger).values(
+    client=bindparam("c"), kind=bindparam("k"), time=bindparam("t"), change=bindparam("d")
+)
+_add_change: dict[str, Any] = {
+    "index_elements": ["client", "kind", "time"],
+    "set_": {"change": _l.change + _NOTE.excluded.change},
+}
+_NOTE = _NOTE.on_conflict_do_update(**_add_change)
+
+_TOTALS = (
+    select(_n.kind, func.sum(_n.own)).where(_n.client.in_(select(BELOW.c.id))).group_by(_n.kind)
+)
+_ENTITY_USAGE = select(
+    func.coalesce(
+        func.sum(_l.change * func.max(0, bindparam("end") - func.max(_l.time, bindparam("start")))),
+        0,
+    )
+).where(_l.client.in_(select(BELOW.c.id)), _l.kind == bindparam("k"))
+_CONSUMED = select(func.coalesce(func.sum(_l.change), 0)).where(
+    _l.client.in_(select(BELOW.c.id)),
+    _l.kind == bindparam("k"),
+    _l.time >= bindparam("start"),
+    _l.time <= bindparam("end"),
+)
+_TAKE_OVER = upsert(ledger).from_select(
+    ["client", "kind", "time", "change"],
+    select(bindparam("heir"), _l.kind, _l.time, func.sum(_l.change))
+    .where(_l.client.in_(select(BELOW.c.id)))
+    .group_by(_l.kind, _l.time),
+)
+_TAKE_OVER = _TAKE_OVER.on_conflict_do_update(**_add_change)
+_DROP_LEDGER = delete(ledger).where(_l.client == bindparam("c"))
+
+
+class UsageStore:
+    """Tallies and ledger of all clients."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # --- tallies ---
+
+    def tally(self, client: int, kind: str, own: int, pooled: int) -> None:
+        """Add to what a client owns, and to what counts against its limit."""
+        self._db.change(_TALLY, c=client, k=kind, own=own, pooled=pooled)
+
+    def tallies(self, client: int) -> dict[str, tuple[int, int]]:
+        """What a client owns and what counts against its limits: ``{kind: (own, pooled)}``."""
+        return {kind: (own, pooled) for kind, own, pooled in self._db.all(_TALLIES, c=client)}
+
+    def totals(self, client: int) -> dict[str, int]:
+        """What a client and all clients below it own."""
+        return dict(self._db.all(_TOTALS, top=client))
+
+    # --- the ledger ---
+
+    def note(self, client: int, kind: str, time: int, change: int) -> None:
+        """Enter a change of what a client owns or used into the ledger."""
+        self._db.change(_NOTE, c=client, k=kind, t=time, d=change)
+
+    def take_over_ledger(self, heir: int, client: int) -> None:
+        """Enter what a client and those below it owned into the ledger of another."""
+        self._db.change(_TAKE_OVER, heir=heir, top=client)
+
+    def seconds_owned(self, client: int, kind: str, start: int, end: int) -> int:
+        """Number of resources of a kind, summed over every second of a window."""
+        return int(self._db.one(_ENTITY_USAGE, top=client, k=kind, start=start, end=end)[0])
+
+    def consumed(self, client: int, kind: str, start: int, end: int) -> int:
+        """How much of something was used in a window."""
+        return int(self._db.one(_CONSUMED, top=client, k=kind, start=start, end=end)[0])
+
+    def forget(self, client: int) -> None:
+        """Remove what is known about a client."""
+        self._db.change(_DROP_TALLIES, c=client)
+        self._db.change(_DROP_LEDGER, c=client)
