@@ -78,7 +78,7 @@ class Delivery:
         reach: float,
         clock: Clock,
     ) -> None:
-        self.lock = threading.RLock()  # callbacks may create dataports
+        self.lock: threading.RLock = threading.RLock()  # callbacks may create dataports
         self.line: Line = line
         self._waiting, self._life, self._reports = waiting, life, reports
         self._dataports, self._clock = dataports, clock
@@ -90,11 +90,11 @@ class Delivery:
     def _prepare(self, config: dict[str, Any], reach: float) -> None:
         """Make what an attempt is put together of."""
         base, cap, budget = config["retry_base"], config["retry_cap"], Budget()
-        self.backoff = Backoff(base, cap, budget)
-        self.isolation = Isolation(max(1, config["request_points"]), base, cap, budget)
+        self.backoff: Backoff = Backoff(base, cap, budget)
+        self.isolation: Isolation = Isolation(max(1, config["request_points"]), base, cap, budget)
         self._resting = Resting(base, cap, budget, self._clock)
-        self.unknown = Unknown(self._clock)
-        self.doubts = Doubts()
+        self.unknown: Unknown = Unknown(self._clock)
+        self.doubts: Doubts = Doubts()
         self._occupied = Occupied(self._waiting, self._clock, reach)
         self._choice = Choice(
             self._waiting,
@@ -105,7 +105,7 @@ class Delivery:
             self._shift,
             config["request_bytes"],
         )
-        self.settlement = Settlement(
+        self.settlement: Settlement = Settlement(
             self._waiting,
             self._reports,
             self.isolation,

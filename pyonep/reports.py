@@ -60,7 +60,9 @@ class Reports:
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
         self._secrets = secrets_of(auth)
-        self.on_reject, self.on_drop, self.on_error = on_reject, on_drop, on_error
+        self.on_reject: Optional[Reporter] = on_reject
+        self.on_drop: Optional[Reporter] = on_drop
+        self.on_error: Optional[Callable[[Exception], object]] = on_error
         self.begin()
 
     def begin(self) -> None:

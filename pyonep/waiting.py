@@ -24,7 +24,7 @@ class Waiting:
 
     def __init__(self, buffer: Buffer) -> None:
         # Callbacks, which are called under it now and then, may ask for statistics.
-        self.changed = threading.Condition(threading.RLock())
+        self.changed: threading.Condition = threading.Condition(threading.RLock())
         self.buffer: Buffer = buffer
         self.in_flight: set[int] = set()
 

@@ -18,6 +18,7 @@ class Door(Protocol):
 
     def work(self, do: Callable[..., T], *arguments: Any) -> T:
         """Do something on the unit: all of what it changes, or, when it raises, nothing."""
+        ...
 
     def step(self, steps: Steps[T]) -> Optional[tuple[T]]:
         """Carry out one step as work; the result, in a tuple, when it was the last one."""
@@ -27,6 +28,7 @@ class Door(Protocol):
 
     def reported(self, what: str) -> AbstractContextManager[None]:
         """Log a fault of the block."""
+        ...
 
     def commit_unless_asked(self) -> None:
         """Commit what was done, unless somebody's commit is on its way."""

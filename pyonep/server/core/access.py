@@ -322,14 +322,14 @@ class Call:
         budget: Budget,
         grounds: Grounds,
     ) -> None:
-        self.unit = unit
-        self.client = client
-        self.procedure = procedure
-        self.caller = caller
-        self.budget = budget
-        self.grounds = grounds
+        self.unit: Unit = unit
+        self.client: Node = client
+        self.procedure: str = procedure
+        self.caller: Caller = caller
+        self.budget: Budget = budget
+        self.grounds: Grounds = grounds
         # What the caller's token permits, by RID; None when it has none.
-        self.permissions = caller.permissions
+        self.permissions: Optional[Mapping[str, Any]] = caller.permissions
 
     def acting_as(self, resource: Any) -> Call:
         """The same call, made as the client that a leading argument names."""
