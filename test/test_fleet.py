@@ -32,7 +32,7 @@ class Fleet:
         self.unit = unit = core.unit
         self.account = fleet.add_account(unit, "acme")
         fleet.add_account(unit, "bolt")
-        self.acme, self.bolt = (unit.fleet.vendor(name) for name in ("acme", "bolt"))
+        self.acme, self.bolt = (unit.devices.vendor(name) for name in ("acme", "bolt"))
         self.template = self.client("template", self.acme)
         fleet.add_model(unit, self.acme, "m", fleet.Template(self.template.rid, "", []))
         self.owner = managing.manager(unit, self.acme, "", {})
@@ -155,7 +155,7 @@ def test_a_removed_model_leaves_nothing(acme):
     assert heard == [Remains()]
     while fleet.remove_some(acme.unit):
         pass
-    assert not acme.unit.fleet.serials(acme.model.id, ["1", "2"])
+    assert not acme.unit.devices.serials(acme.model.id, ["1", "2"])
     assert acme.unit.content.one(acme.model.id, "c") is None
 
 
@@ -272,7 +272,7 @@ def test_of_ranges_all_are_removed_or_none(acme):
 
 def test_a_serial_number_of_a_range_is_one_when_it_is_enabled(acme):
     ranges.add(acme.unit, acme.model, [NUMBERS])
-    assert acme.unit.fleet.serial(acme.model.id, "0005") is None
+    assert acme.unit.devices.serial(acme.model.id, "0005") is None
     acme.enable("0005")
     assert acme.state("0005") == access.NOT_ACTIVATED
     with pytest.raises(errors.NotFound):
