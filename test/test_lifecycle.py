@@ -10,7 +10,7 @@ from collections import Counter
 from typing import NamedTuple, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from platforms import Clock, in_memory
@@ -658,6 +658,8 @@ def is_one_of(copied, states, copy, was_lost):
     st.lists(st.lists(ALTERATIONS, max_size=2), max_size=12),
     st.integers(1, 3),
 )
+# What is written after it was taken out of the source does not become part of the copy.
+@example([], [[("drop", "c")], [("put", "d", 1)], [("move", "b", "z"), ("put", "d", 1)]], 1)
 def test_a_clone_is_what_its_source_was(before, between, few):
     with pytest.MonkeyPatch.context() as patch, in_memory() as platform:
         patch.setattr(series, "_FEW", few)

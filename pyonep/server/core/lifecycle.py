@@ -249,7 +249,8 @@ class _Copies:
     """What was copied to what.
 
     Others change the source between the steps. What they make meanwhile is not copied, so
-    that there is an end; what is known about the copy is counted of what was copied.
+    that there is an end, nor what they take out of the source from then on: it may be meant for
+    others. What is known about the copy is counted of what was copied.
     """
 
     def __init__(self, source: int) -> None:
@@ -321,7 +322,7 @@ def clone(
             yield from _copy_comments(unit, copies)
         if historical:
             for old, new in copies.series:
-                yield from _copy_points(unit, old, new)
+                yield from _copy_points(unit, copies, old, new)
         yield from _start_rules(unit, copies)
         return _put_in(unit, owner, source, top)
     except BaseException:
@@ -425,6 +426,8 @@ def _copy_aliases(unit: Unit, copies: _Copies) -> Steps[None]:
     for client in copies.clients:
         read = partial(unit.resources.aliases_after, client.old)
         for some in pages(read, lambda one: one[0], "", _NODES_AT_ONCE):
+            if not _is_below(unit, client.old, copies.source):
+                break
             for alias, target in some:
                 copy = copies.numbers.get(target)
                 # One for what was made meanwhile must not lead out of the copy.
@@ -436,16 +439,19 @@ def _copy_aliases(unit: Unit, copies: _Copies) -> Steps[None]:
 def _copy_comments(unit: Unit, copies: _Copies) -> Steps[None]:
     pace = Pace(_NODES_AT_ONCE)
     for old, new in copies.numbers.items():
-        unit.resources.copy_comments(old, new)
+        if _is_below(unit, old, copies.source):
+            unit.resources.copy_comments(old, new)
         if pace.is_full():
             yield
 
 
-def _copy_points(unit: Unit, old: int, new: int) -> Steps[None]:
+def _copy_points(unit: Unit, copies: _Copies, old: int, new: int) -> Steps[None]:
     """Copy a series up to its newest point of now, so that it ends while others go on writing."""
     newest = unit.series.newest(old)
     position = EARLIEST if newest is not None else None
     while newest is not None and position is not None:
+        if not _is_below(unit, old, copies.source):
+            return
         position = unit.series.copy(old, new, position, newest.time)
         if position is not None:
             yield
