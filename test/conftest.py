@@ -18,6 +18,10 @@ from vendors import MODEL, World, vendor
 
 from pyonep import onep
 from pyonep.server import LocalPlatform
+from pyonep.server.core import devices, lifecycle
+from pyonep.server.core.settings import Settings
+from pyonep.server.core.unit import Unit
+from pyonep.server.store import Store
 
 # A shell lets what it runs in the background ignore Ctrl-C, and children would as well.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -88,6 +92,42 @@ def core(clock):
     """A platform without a server, whose clock the test sets."""
     with in_memory(clock) as platform:
         yield platform
+
+
+@pytest.fixture(scope="session")
+def memory():
+    """A store in memory for all tests of core: each of them makes a client of its own."""
+    store = Store(None)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def unit(memory, clock):
+    """A unit without a platform, whose clock the test sets; it emits into the list `events`."""
+    unit = Unit(memory, Settings(), clock)
+    lifecycle.add_root(unit)
+    unit.events = []
+    unit.emit = unit.events.append
+    return unit
+
+
+@pytest.fixture
+def owner(unit):
+    """A client that may own as much as it likes."""
+    return unit.resources.by_rid(devices.add(unit).rid)
+
+
+@pytest.fixture
+def make(unit, owner):
+    """Makes a resource of the client, or of another one; returns it."""
+
+    def make(kind="dataport", of=None, **given):
+        if kind in ("dataport", "datarule"):
+            given.setdefault("format", "integer")
+        return lifecycle.create(unit, of or owner, kind, given)
+
+    return make
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ EXPLAINED: dict[str, str] = {}
 def named():
     """The rows that some test names."""
     found = set()
-    for file in HERE.glob("test_*.py"):
+    for file in HERE.rglob("test_*.py"):
         found.update(_ROW.findall(file.read_text("utf-8")))
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-import pytest
 from conftest import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,38 +125,6 @@ def test_a_unit_that_only_reads_or_writes_points_costs_no_savepoint(core):
     core.work(lambda unit: unit.series.page(1, 0, 9, 10, True, 100))  # needs what is held back
     core.database._driver.set_trace_callback(None)
     assert not [sql for sql in ran if "SAVEPOINT" in sql]
-
-
-def test_work_within_work_shares_its_fate(core):
-    def outer():
-        core.work(lambda unit: unit.series.put(1, 5, "a"))
-        raise Fault
-
-    with pytest.raises(Fault):
-        core.work(lambda _: outer())
-    assert core.unit.series.newest(1) is None
-
-
-def test_what_is_done_afterwards_is_done_in_any_case(core):
-    def work(fault):
-        core.unit.series.put(1, 5, "undone")
-        core.unit.afterwards(lambda _: core.unit.series.put(1, 6, "kept"))
-        if fault:
-            raise Fault
-
-    with pytest.raises(Fault):
-        core.work(lambda _: work(True))
-    assert series(core, 1) == {6: "kept"}
-
-
-def test_a_fault_afterwards_is_logged(core, caplog):
-    def fault(_):
-        core.unit.series.put(1, 7, "undone")
-        raise Fault
-
-    core.work(lambda unit: unit.afterwards(fault))
-    assert series(core, 1) == {}
-    assert "fault while clearing up" in caplog.text
 
 
 @fuzzed(50)

@@ -18,16 +18,15 @@ from .background.events import Events
 from .background.removal import Removal
 from .background.ringing import Ringing
 from .background.waits import Hangup, Waiter, Waits, ended_by
-from .core import access, keys, procedures
+from .core import access, keys, lifecycle, procedures
 from .core.access import Call, Caller, Watch
 from .core.budget import Budget
-from .core.descriptions import LIMITS, complete
 from .core.errors import NotKept
 from .core.results import Wait
 from .core.settings import Settings
 from .core.turns import Steps, Turn, step
 from .core.unit import Clock, Unit
-from .store import ROOT, Database, Store, StoreError, StoreInUse
+from .store import Database, Store, StoreError, StoreInUse
 
 __all__ = [
     "Batch",
@@ -121,15 +120,9 @@ class Platform:
             raise
 
     def _prepare(self) -> None:
-        unit = self.unit
-        self.is_new: bool = unit.resources.by_id(ROOT) is None
-        if self.is_new:
-            limits = dict.fromkeys(LIMITS, "inherit")
-            description = complete("client", {"name": "root", "limits": limits})
-            key = (keys.new(), access.EXPIRED, None)  # nobody acts as the root
-            unit.resources.add(keys.new(), None, "client", description, unit.now(), key)
-        unit.resources.drop_unfinished()
-        unit.content.abandon_unfinished()
+        self.is_new: bool = lifecycle.add_root(self.unit)
+        self.unit.resources.drop_unfinished()
+        self.unit.content.abandon_unfinished()
         self.database.commit()
 
     @property

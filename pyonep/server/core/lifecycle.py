@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Optional
 
-from ..store import EARLIEST, UNFINISHED, Node
+from ..store import EARLIEST, ROOT, UNFINISHED, Node
 from . import access, flow, keys, limits
-from .descriptions import complete, merge
+from .descriptions import LIMITS, complete, merge
 from .errors import invalid
 from .events import Dropped, Remains
 from .turns import Pace, Steps, pages, step
@@ -25,6 +25,16 @@ _ALIASES_AT_ONCE = 200
 
 
 # --- create, update --------------------------------------------------------
+
+
+def add_root(unit: Unit) -> bool:
+    """Make the client that all others are below, when there is none; whether there was none."""
+    if unit.resources.by_id(ROOT) is not None:
+        return False
+    description = complete("client", {"name": "root", "limits": dict.fromkeys(LIMITS, "inherit")})
+    key = (keys.new(), access.EXPIRED, None)  # nobody acts as the root
+    unit.resources.add(keys.new(), None, "client", description, unit.now(), key)
+    return True
 
 
 def create(
