@@ -255,6 +255,9 @@ def _short_runs(items: list[Any]) -> Iterator[tuple[int, int]]:
         yield first, len(items)
 
 
+_HEAVY = frozenset((str, list, dict, Encoded))  # what may weigh more than one
+
+
 def weight(item: Any, depth: int = 4) -> int:
     """How much there is to write, in items of `ITEM` bytes; above `ITEMS` just that it is more."""
     kind = type(item)
@@ -268,7 +271,7 @@ def weight(item: Any, depth: int = 4) -> int:
         return ITEMS + 1
     total = 1 + len(item)
     for inner in item.values() if kind is dict else item:
-        if type(inner) in (str, list, dict, Encoded):
+        if type(inner) in _HEAVY:
             total += weight(inner, depth - 1)
             if total > ITEMS:
                 break
