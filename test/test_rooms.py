@@ -1,11 +1,14 @@
-"""Which module imports which: no circles, and the client never needs the server."""
+"""Which module imports which: no circles, arrows that point downwards, a client without server."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parent.parent / "pyonep"
+SERVER = "pyonep.server"
 # The one module of the client that is about the server; pytest imports it.
 PLUGIN = "pyonep.pytest_plugin"
 
@@ -20,14 +23,19 @@ def modules():
 MODULES = dict(modules())
 
 
-def imported_by(name):
+def parsed(name):
+    """The nodes of a module."""
+    return ast.walk(ast.parse(MODULES[name].read_text("utf-8")))
+
+
+def imported_by(name, nodes=None):
     """The modules of ours that a module names in an import, wherever in the file it stands.
 
     That may be in a function or under ``if TYPE_CHECKING``: both are needed to read it.
     """
-    path = MODULES[name]
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    is_package = MODULES[name].name == "__init__.py"
+    package = name.split(".") if is_package else name.split(".")[:-1]
+    for node in nodes or parsed(name):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom):
@@ -84,3 +92,98 @@ def test_the_client_does_not_import_the_server():
         if name != PLUGIN
     }
     assert not any(found.values()), found
+
+
+# --- the platform ---
+
+# Room -> what it may import besides itself. CONTRIBUTING.md shows the same table.
+ARROWS = {
+    "start and stop": {"fronts", "platform", "core"},
+    "fronts": {"platform", "core"},
+    "platform": {"background", "core", "store"},
+    "background": {"core", "store"},
+    "core": {"store"},
+    "store": set(),
+}
+
+
+def room(name):
+    """The room of a module of the platform."""
+    parts = name.split(".")
+    return parts[2] if len(parts) > 2 and parts[2] in ARROWS else "start and stop"
+
+
+def server():
+    """The modules of the platform, each with those of them that it imports."""
+    names = [name for name in MODULES if name.startswith(SERVER)]
+    return {name: {one for one in imported_by(name) if one in names} - {name} for name in names}
+
+
+def upwards(name, imports):
+    """What a module imports and its room may not."""
+    mine = room(name)
+    return {one for one in imports if room(one) != mine and room(one) not in ARROWS[mine]}
+
+
+def test_arrows_point_downwards():
+    wrong = {name: upwards(name, imports) for name, imports in server().items()}
+    assert {name: imports for name, imports in wrong.items() if imports} == {}
+
+
+@pytest.mark.parametrize("wrong", ["from ..platform import Platform", "from ..fronts import rpc"])
+def test_an_arrow_that_points_upwards_is_found(wrong):
+    source = f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {wrong}\n"
+    assert upwards(
+        f"{SERVER}.core.flow", imported_by(f"{SERVER}.core.flow", ast.walk(ast.parse(source)))
+    )
+
+
+def test_the_platform_has_no_circle_of_imports():
+    assert circle(server()) is None
+
+
+def test_the_store_alone_knows_sql():
+    users = set()
+    for name in server():
+        for node in parsed(name):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                words = [getattr(node, "module", None) or "", *(one.name for one in node.names)]
+                if {word.partition(".")[0] for word in words} & {"sqlalchemy", "sqlite3"}:
+                    users.add(room(name))
+    assert users == {"store"}
+
+
+def test_what_is_below_the_fronts_knows_no_server():
+    for name in server():
+        if room(name) in ("core", "store", "background"):
+            text = MODULES[name].read_text("utf-8")
+            assert "starlette" not in text and "uvicorn" not in text, name
+
+
+def test_fronts_ask_core_and_not_the_store(core):
+    rooms = set(vars(core.store))
+    asked = [
+        f"{name}: unit.{node.attr}"
+        for name in server()
+        if room(name) == "fronts"
+        for node in parsed(name)
+        if isinstance(node, ast.Attribute)
+        and node.attr in rooms
+        and getattr(node.value, "id", getattr(node.value, "attr", "")) == "unit"
+    ]
+    assert "resources" in rooms
+    assert asked == []
+
+
+def test_no_module_of_a_front_is_called_like_one_below():
+    names = {}
+    for name in server():
+        if MODULES[name].name != "__init__.py":
+            names.setdefault(room(name), set()).add(MODULES[name].stem)
+    assert names["fronts"] & (names["core"] | names["store"]) == set()
+
+
+def test_the_table_of_rooms_is_shown():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    for name, may in ARROWS.items():
+        assert f"| {name} | {', '.join(sorted(may)) or 'nothing of the platform'} |" in text
