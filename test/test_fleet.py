@@ -10,6 +10,7 @@ from pyonep.server.core import (
     contents,
     dataports,
     devices,
+    enabling,
     errors,
     fleet,
     groups,
@@ -49,7 +50,7 @@ class Fleet:
     def enable(self, sn, by=None):
         manager = by or self.owner
         below = self.unit.resources.by_id(manager.vendor.client)
-        return at_once(serials.enable(self.unit, manager, self.model, sn, below.rid))
+        return at_once(enabling.enable(self.unit, manager, self.model, sn, below.rid))
 
     def state(self, sn):
         return serials.state(self.unit, serials.existing(self.unit, self.model, sn))
@@ -167,9 +168,9 @@ def test_the_states_of_a_serial_number(acme, clock):
     assert acme.state("1") == serials.UNUSED
     acme.enable("1")
     assert acme.state("1") == access.NOT_ACTIVATED
-    serials.activate(acme.unit, "acme", "m", "1", "127.0.0.1")
+    enabling.activate(acme.unit, "acme", "m", "1", "127.0.0.1")
     assert acme.state("1") == access.ACTIVATED
-    serials.renew(acme.unit, acme.owner, acme.model, "1")
+    enabling.renew(acme.unit, acme.owner, acme.model, "1")
     clock.now += 10**9
     assert acme.state("1") == access.EXPIRED
 
@@ -177,11 +178,11 @@ def test_the_states_of_a_serial_number(acme, clock):
 def test_a_key_is_fetched_once(acme):
     acme.add("1")
     with pytest.raises(errors.Conflict):
-        serials.activate(acme.unit, "acme", "m", "1", "")
+        enabling.activate(acme.unit, "acme", "m", "1", "")
     acme.enable("1")
-    assert len(serials.activate(acme.unit, "acme", "m", "1", "")) == 40
+    assert len(enabling.activate(acme.unit, "acme", "m", "1", "")) == 40
     with pytest.raises(errors.Conflict):
-        serials.activate(acme.unit, "acme", "m", "1", "")
+        enabling.activate(acme.unit, "acme", "m", "1", "")
 
 
 def test_a_guest_sees_its_own_and_the_free_and_acts_on_its_own(acme):
@@ -192,8 +193,8 @@ def test_a_guest_sees_its_own_and_the_free_and_acts_on_its_own(acme):
     assert serials.visible(acme.unit, acme.guest, acme.model, "free").sn == "free"
     for sn in ("free", "theirs"):
         with pytest.raises(errors.NotFound):
-            serials.disable(acme.unit, acme.guest, acme.model, sn)
-    serials.disable(acme.unit, acme.guest, acme.model, "mine")
+            enabling.disable(acme.unit, acme.guest, acme.model, sn)
+    enabling.disable(acme.unit, acme.guest, acme.model, "mine")
     assert acme.state("mine") == access.EXPIRED
 
 
@@ -201,7 +202,7 @@ def test_who_enables_owns_what_the_client_is_below(acme):
     acme.add("1")
     foreign = acme.unit.resources.by_id(acme.bolt.client).rid
     with pytest.raises(errors.Forbidden):
-        at_once(serials.enable(acme.unit, acme.owner, acme.model, "1", foreign))
+        at_once(enabling.enable(acme.unit, acme.owner, acme.model, "1", foreign))
     assert acme.state("1") == serials.UNUSED
 
 
@@ -210,7 +211,7 @@ def test_a_serial_number_is_enabled_once_at_a_time(acme):
     for number in range(300):  # so that to clone them takes several steps
         dataports.add(acme.unit, acme.template, f"port {number}")
     below = acme.unit.resources.by_id(acme.acme.client).rid
-    first = serials.enable(acme.unit, acme.owner, acme.model, "1", below)
+    first = enabling.enable(acme.unit, acme.owner, acme.model, "1", below)
     next(first)
     with pytest.raises(errors.Conflict, match="being enabled"):
         acme.enable("1")
@@ -236,10 +237,10 @@ def test_one_that_is_removed_alone_must_be_there(acme):
 def test_another_serial_number_takes_a_client_over_under_a_new_key(acme):
     acme.add("old", "new")
     acme.enable("old")
-    key = serials.activate(acme.unit, "acme", "m", "old", "")
-    serials.remap(acme.unit, acme.owner, acme.model, "new", "old")
+    key = enabling.activate(acme.unit, "acme", "m", "old", "")
+    enabling.remap(acme.unit, acme.owner, acme.model, "new", "old")
     assert [acme.state(sn) for sn in ("old", "new")] == [serials.UNUSED, access.NOT_ACTIVATED]
-    assert serials.activate(acme.unit, "acme", "m", "new", "") != key
+    assert enabling.activate(acme.unit, "acme", "m", "new", "") != key
 
 
 def test_a_list_of_serial_numbers_begins_anywhere(acme):

@@ -1,23 +1,20 @@
-"""Serial numbers of models, and the clients that they lead to.
+"""Serial numbers of models: which there are, and what a vendor sees of them.
 
 The state of a serial number is the state of the key of the client made for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from ..store import Model, Node, Serial, Vendor
-from . import access, fleet, groups, lifecycle, ranges
-from .descriptions import is_key
-from .errors import Conflict, Forbidden, Malformed, NotFound, Refused
+from . import access, groups, ranges
+from .errors import Conflict, Forbidden, NotFound
 from .lists import NOTHING, Listing
 from .managing import Manager
-from .turns import Pace, Steps, each
+from .turns import Steps, each
 from .unit import Unit
 
 UNUSED, ORPHAN = "", "orphan"
@@ -75,8 +72,12 @@ def visible(unit: Unit, manager: Manager, model: Model, sn: str) -> Serial:
     return serial
 
 
-def _enabled(unit: Unit, manager: Manager, model: Model, sn: str) -> Serial:
-    """A serial number whose client a vendor may act on: to a guest one that it enabled."""
+def enabled(unit: Unit, manager: Manager, model: Model, sn: str) -> Serial:
+    """A serial number whose client a vendor may act on: for a guest one that it enabled.
+
+    Raises:
+        NotFound: There is none.
+    """
     serial = visible(unit, manager, model, sn)
     if manager.is_guest and serial.enabled_by is None:
         raise _unknown()
@@ -109,7 +110,7 @@ def shown(unit: Unit, manager: Manager, model: Model, sn: str) -> Shown:
         NotFound: There is none that the vendor may act on.
         Conflict: Its client was dropped.
     """
-    found = _shown(unit, manager, _enabled(unit, manager, model, sn))
+    found = _shown(unit, manager, enabled(unit, manager, model, sn))
     if found.state == ORPHAN:
         raise Conflict("the client of the serial number was dropped")
     return found
@@ -127,7 +128,7 @@ def log(unit: Unit, manager: Manager, model: Model, sn: str) -> Listing:
     Raises:
         NotFound: There is none that the vendor may act on.
     """
-    return Listing(partial(unit.devices.log, _enabled(unit, manager, model, sn).id))
+    return Listing(partial(unit.devices.log, enabled(unit, manager, model, sn).id))
 
 
 def holding(unit: Unit, manager: Manager, model: Model, sn: str) -> Listing:
@@ -186,28 +187,35 @@ def add(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[N
     """Add serial numbers with their extras, in steps; of repeats the first counts.
 
     All or none: those of one step are taken out again when a later step finds one that
-    somebody else has added meanwhile.
+    somebody else has added meanwhile. One that a range made is one of its own from now on.
+
+    Raises:
+        Conflict: One of them exists.
     """
+    new = yield from _first_of_each(entries)
+    made = yield from _made_by_ranges(unit, model, new)
+    extras = [(one, new.pop(one.sn)) for one in made]
+    yield from _add_all(unit, model, list(new.items()))
+    yield from each(extras, lambda one: unit.devices.set_extra(*one), _AT_ONCE)
+
+
+def _first_of_each(entries: Sequence[tuple[str, str]]) -> Steps[dict[str, str]]:
     unique: dict[str, str] = {}
-    pace = Pace(_LOOKED_AT)
-    for sn, extra in entries:
-        unique.setdefault(sn, extra)
-        if pace.is_full():
-            yield
-    numbers = list(unique)
-    promoted = []
+    yield from each(entries, lambda entry: unique.setdefault(*entry), _LOOKED_AT)
+    return unique
+
+
+def _made_by_ranges(unit: Unit, model: Model, new: Iterable[str]) -> Steps[list[Serial]]:
+    """Those of some serial numbers that there are, when all of them were made by ranges."""
+    numbers = list(new)
+    made: list[Serial] = []
     for first in range(0, len(numbers), _AT_ONCE):
-        for known in unit.devices.serials(model.id, numbers[first : first + _AT_ONCE]):
-            if not known.from_range:
-                raise _exists()
-            promoted.append((known, unique.pop(known.sn)))
+        known = unit.devices.serials(model.id, numbers[first : first + _AT_ONCE])
+        if not all(one.from_range for one in known):
+            raise _exists()
+        made += known
         yield from _unless_few(numbers)
-    yield from _add_all(unit, model, list(unique.items()))
-    pace = Pace(_AT_ONCE)
-    for known, extra in promoted:
-        unit.devices.set_extra(known, extra)
-        if pace.is_full():
-            yield
+    return made
 
 
 def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
@@ -219,11 +227,7 @@ def _unless_few(numbers: Sequence[object]) -> Iterator[None]:
 def _add_all(unit: Unit, model: Model, entries: Sequence[tuple[str, str]]) -> Steps[None]:
     for first in range(0, len(entries), _AT_ONCE):
         if not unit.devices.add_serials(model.id, entries[first : first + _AT_ONCE]):
-            pace = Pace(_AT_ONCE)
-            for sn, _ in entries[:first]:
-                _removed(unit, model, sn)
-                if pace.is_full():
-                    yield
+            yield from remove_all(unit, model, [sn for sn, _ in entries[:first]])
             raise _exists()
         yield from _unless_few(entries)
 
@@ -270,179 +274,3 @@ def _removed(unit: Unit, model: Model, sn: str) -> bool:
         pass
     unit.devices.remove_serial(serial)
     return True
-
-
-# --- activation ------------------------------------------------------------
-
-
-def activate(unit: Unit, vendor: str, model: str, sn: str, peer: str) -> str:
-    """Let a device fetch its key.
-
-    Args:
-        unit: The work that this is part of.
-        vendor: Name of the vendor.
-        model: Name of the model.
-        sn: The serial number.
-        peer: The address that it calls from.
-
-    Raises:
-        NotFound: There is no such serial number, or its client was dropped.
-        Conflict: It was not enabled, or its key was fetched already.
-    """
-    found = fleet.named(unit, vendor, model)
-    if found is None:
-        raise NotFound("no such vendor or model")
-    serial = existing(unit, found[1], sn)
-    _check_open(unit, serial)
-    node = unit.resources.by_id(serial.client or 0)
-    assert node is not None and node.cik is not None
-    unit.resources.set_key(node, node.cik, access.ACTIVATED, None)
-    entry = urlencode({"model": model, "vendor": vendor, "sn": sn})
-    unit.devices.add_log(serial.id, unit.now(), peer, entry)
-    return node.cik
-
-
-def _check_open(unit: Unit, serial: Serial) -> None:
-    current = state(unit, serial)
-    if current == ORPHAN:
-        raise NotFound("the client of the serial number was dropped")
-    if current != access.NOT_ACTIVATED:
-        raise Conflict("the serial number is not open for activation")
-
-
-# --- enabling --------------------------------------------------------------
-
-
-def enable(unit: Unit, manager: Manager, model: Model, sn: str, owner: str) -> Steps[str]:
-    """Clone the template below an owner and let the serial number lead to the clone; in steps.
-
-    Args:
-        unit: The work that this is part of.
-        manager: Who enables.
-        model: Which model.
-        sn: The serial number.
-        owner: RID of the client that the clone is to be below.
-
-    Returns:
-        The RID of the clone.
-
-    Raises:
-        Malformed: The owner is no RID.
-        NotFound: There is no such serial number or owner.
-        Forbidden: The owner is not below the client of the vendor that enables.
-        Unusable: The template cannot be cloned any more.
-        Conflict: The serial number has a client, or the owner has no room for one.
-    """
-    serial = visible(unit, manager, model, sn)
-    parent = _owner(unit, manager.vendor, owner)
-    if state(unit, serial) != UNUSED:
-        raise Conflict("the serial number has a client")
-    source = fleet.source(unit, model)
-    with _reserved(unit, model, sn):
-        try:
-            copy = yield from _cloned(unit, model, source, parent)
-        except Refused as refused:
-            raise Conflict(str(refused)) from refused
-        _lead(unit, model, sn, copy.id, manager.vendor.id)
-    return copy.rid
-
-
-def _owner(unit: Unit, vendor: Vendor, rid: str) -> Node:
-    """A client below which a vendor may make others."""
-    if not is_key(rid):
-        raise Malformed("owner must be a RID")
-    owner = unit.resources.by_rid(rid)
-    if owner is None or not access.in_tree(unit, owner):
-        raise NotFound("no such owner")
-    if owner.type != "client" or not access.is_within(unit, owner, vendor.client):
-        raise Forbidden("the owner is not below the vendor's client")
-    return owner
-
-
-def _cloned(unit: Unit, model: Model, source: Node, parent: Node) -> Steps[Node]:
-    return (
-        yield from lifecycle.clone(
-            unit,
-            parent,
-            source,
-            aliases="noaliases" not in model.options,
-            historical="nohistorical" not in model.options,
-            comments="nocomments" not in model.options,
-        )
-    )
-
-
-@contextmanager
-def _reserved(unit: Unit, model: Model, sn: str) -> Iterator[None]:
-    """Keep others from enabling the same serial number while it is being cloned."""
-    place = (model.id, sn)
-    if place in unit.enabling:
-        raise Conflict("the serial number is being enabled")
-    unit.enabling.add(place)
-    try:
-        yield
-    finally:
-        unit.enabling.discard(place)
-
-
-def _lead(unit: Unit, model: Model, sn: str, client: int, enabler: int) -> None:
-    """Let a serial number lead to a client; one from a range gets an entry now."""
-    serial = existing(unit, model, sn)
-    if serial.id == 0:
-        unit.devices.add_serials(model.id, [(sn, "")], from_range=True)
-        serial = existing(unit, model, sn)
-    unit.devices.set_client(serial, client, enabler)
-
-
-def renew(unit: Unit, manager: Manager, model: Model, sn: str) -> None:
-    """Give the client of a serial number a new key, to be activated.
-
-    Raises:
-        NotFound: There is no serial number that the vendor may act on.
-        Conflict: It has no client.
-    """
-    access.renew_key(unit, _client(unit, _enabled(unit, manager, model, sn)))
-
-
-def disable(unit: Unit, manager: Manager, model: Model, sn: str) -> None:
-    """Let the key of a serial number's client expire.
-
-    Raises:
-        NotFound: There is no serial number that the vendor may act on.
-        Conflict: It has no client.
-    """
-    node = _client(unit, _enabled(unit, manager, model, sn))
-    unit.resources.set_key(node, node.cik or "", access.EXPIRED, None)
-
-
-def remap(unit: Unit, manager: Manager, model: Model, sn: str, old: str) -> None:
-    """Let a serial number lead to the client of another one, under a new key.
-
-    Args:
-        unit: The work that this is part of.
-        manager: Who does it.
-        model: Which model.
-        sn: The serial number that is to lead to the client.
-        old: The one that leads to it now.
-
-    Raises:
-        NotFound: There is no such serial number that the vendor may act on.
-        Conflict: The new one has a client, or the old one has none.
-    """
-    new = visible(unit, manager, model, sn)
-    source = _enabled(unit, manager, model, old)
-    node = _client(unit, source)
-    if state(unit, new) != UNUSED:
-        raise Conflict("the new serial number is not unused")
-    with unit.atomic():
-        unit.devices.set_client(source, None, None)
-        _lead(unit, model, sn, node.id, manager.vendor.id)
-        access.renew_key(unit, _client(unit, existing(unit, model, sn)))
-
-
-def _client(unit: Unit, serial: Serial) -> Node:
-    if state(unit, serial) in (UNUSED, ORPHAN):
-        raise Conflict("the serial number has no client")
-    node = unit.resources.by_id(serial.client or 0)
-    assert node is not None
-    return node

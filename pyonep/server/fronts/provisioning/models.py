@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ...core import fleet, names, ranges, serials
+from ...core import enabling, fleet, names, ranges, serials
 from ...core.errors import Malformed
 from ...core.managing import Manager
 from ...core.turns import Steps, each
@@ -209,13 +209,13 @@ def act_on_number(unit: Unit, request: Request, caller: Manager, name: str, sn: 
         raise Malformed("enable=true (with owner or oldsn) or disable=true")
     model = caller.model(unit, name)
     if disable:
-        serials.disable(unit, caller, model, sn)
+        enabling.disable(unit, caller, model, sn)
     elif owner:
-        return _enabled(serials.enable(unit, caller, model, sn, owner))
+        return _enabled(enabling.enable(unit, caller, model, sn, owner))
     elif old:
-        serials.remap(unit, caller, model, sn, old)
+        enabling.remap(unit, caller, model, sn, old)
     else:
-        serials.renew(unit, caller, model, sn)
+        enabling.renew(unit, caller, model, sn)
     return done()
 
 
@@ -234,4 +234,4 @@ def activate(unit: Unit, request: Request, _: None) -> Response:
     form = request.form()
     vendor, model, sn = (form.need(name) for name in ("vendor", "model", "sn"))
     request.names = [vendor, model, sn]
-    return plain(serials.activate(unit, vendor, model, sn, request.peer))
+    return plain(enabling.activate(unit, vendor, model, sn, request.peer))

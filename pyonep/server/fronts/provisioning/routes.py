@@ -19,6 +19,7 @@ _OPEN_TO_GUESTS: dict[Handler, tuple[str, ...]] = {
     models.number: ("", "log"),
     models.act_on_number: ("",),
 }
+_READ_BIT_BY_BIT = {distribution.upload}  # whose body is not read beforehand
 
 
 class Route(NamedTuple):
@@ -37,7 +38,7 @@ async def respond(request: Request, read: Read) -> Response:
     handler = route.methods.get(request.method)
     if handler is None:
         return not_allowed(route.methods)
-    if handler is not distribution.upload:
+    if handler not in _READ_BIT_BY_BIT:
         request.body = await read(_most_bytes(request, route))
     return await answered(request, _handled, route.who, handler, arguments)
 
