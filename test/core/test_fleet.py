@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from pyonep.server.core import (
@@ -23,23 +25,26 @@ from pyonep.server.core.events import Remains
 from pyonep.server.core.turns import at_once
 from pyonep.server.core.unit import Member, Range
 
+FLEETS = itertools.count()
 NUMBERS = Range(0, "base10", 4, None, 5, 20)
 
 
 class Fleet:
     """A vendor with a model, and another vendor that the model is shared with."""
 
-    def __init__(self, core):
-        self.unit = unit = core.unit
-        self.account = fleet.add_account(unit, "acme")
-        fleet.add_account(unit, "bolt")
-        self.acme, self.bolt = (unit.devices.vendor(name) for name in ("acme", "bolt"))
+    def __init__(self, unit):
+        self.unit = unit
+        number = next(FLEETS)
+        self.account = fleet.add_account(unit, f"acme{number}")
+        other = fleet.add_account(unit, f"bolt{number}")
+        self.acme = unit.devices.vendor(self.account.name)
+        self.bolt = unit.devices.vendor(other.name)
         self.template = self.client("template", self.acme)
         fleet.add_model(unit, self.acme, "m", fleet.Template(self.template.rid, "", []))
         self.owner = managing.manager(unit, self.acme, "", {})
         self.model = self.owner.model(unit, "m")
-        fleet.share(unit, self.model, "bolt")
-        self.guest = managing.manager(unit, self.bolt, "acme", {})
+        fleet.share(unit, self.model, self.bolt.name)
+        self.guest = managing.manager(unit, self.bolt, self.acme.name, {})
 
     def client(self, name, vendor):
         return devices.add_client(self.unit, self.unit.resources.by_id(vendor.client), name)
@@ -51,6 +56,9 @@ class Fleet:
         manager = by or self.owner
         below = self.unit.resources.by_id(manager.vendor.client)
         return at_once(enabling.enable(self.unit, manager, self.model, sn, below.rid))
+
+    def activate(self, sn):
+        return enabling.activate(self.unit, self.acme.name, "m", sn, "127.0.0.1")
 
     def state(self, sn):
         return serials.state(self.unit, serials.existing(self.unit, self.model, sn))
@@ -64,8 +72,8 @@ class Fleet:
 
 
 @pytest.fixture
-def acme(core):
-    return Fleet(core)
+def acme(unit):
+    return Fleet(unit)
 
 
 # --- who manages -----------------------------------------------------------
@@ -81,7 +89,7 @@ def test_a_guest_works_on_what_is_shared_and_as_long_as_it_is(acme):
     assert acme.guest.model(acme.unit, "m") == acme.model
     (look, *given) = acme.guest.grounds["model", acme.model.id]
     look(*given)
-    fleet.unshare(acme.unit, acme.model, "bolt")
+    fleet.unshare(acme.unit, acme.model, acme.bolt.name)
     with pytest.raises(errors.Forbidden, match="not shared"):
         look(*given)
 
@@ -105,7 +113,7 @@ def test_shares_rest_while_their_vendor_may_not_act(acme):
     node = acme.unit.resources.by_id(acme.acme.client)
     acme.unit.resources.set_key(node, node.cik, access.EXPIRED, None)
     with pytest.raises(errors.Forbidden, match="rests"):
-        managing.manager(acme.unit, acme.bolt, "acme", {})
+        managing.manager(acme.unit, acme.bolt, acme.acme.name, {})
     with pytest.raises(errors.Unauthorized):
         managing.vendor_by_token(acme.unit, acme.account.token)
 
@@ -116,16 +124,16 @@ def test_shares_rest_while_their_vendor_may_not_act(acme):
 def test_a_name_belongs_to_one_client_and_a_client_has_one_name(acme):
     client = acme.client("third", acme.acme)
     with pytest.raises(errors.Conflict, match="taken"):
-        fleet.register(acme.unit, client, "acme")
-    fleet.register(acme.unit, client, "third")
+        fleet.register(acme.unit, client, acme.acme.name)
+    fleet.register(acme.unit, client, f"third-{acme.acme.name}")
     with pytest.raises(errors.Conflict, match="already"):
-        fleet.register(acme.unit, client, "fourth")
-    assert fleet.registered_name(acme.unit, client) == "third"
+        fleet.register(acme.unit, client, f"fourth-{acme.acme.name}")
+    assert fleet.registered_name(acme.unit, client) == f"third-{acme.acme.name}"
 
 
 def test_a_vendor_with_models_keeps_its_name(acme):
     with pytest.raises(errors.Conflict, match="owns models"):
-        fleet.unregister(acme.unit, acme.unit.resources.by_id(acme.acme.client), "acme")
+        fleet.unregister(acme.unit, acme.unit.resources.by_id(acme.acme.client), acme.acme.name)
 
 
 @pytest.mark.parametrize("rid, code", [("", ""), ("1" * 40, "2" * 40)])
@@ -144,16 +152,14 @@ def test_a_vendor_clones_only_what_is_its_own(acme):
 
 def test_a_vendor_needs_no_share_of_its_own(acme):
     with pytest.raises(errors.Conflict):
-        fleet.share(acme.unit, acme.model, "acme")
+        fleet.share(acme.unit, acme.model, acme.acme.name)
 
 
 def test_a_removed_model_leaves_nothing(acme):
-    heard = []
-    acme.unit.emit = heard.append
     acme.add("1", "2")
     contents.add(acme.unit, acme.model, "c", "", False)
     fleet.remove_model(acme.unit, acme.model)
-    assert heard == [Remains()]
+    assert Remains() in acme.unit.events
     while fleet.remove_some(acme.unit):
         pass
     assert not acme.unit.devices.serials(acme.model.id, ["1", "2"])
@@ -168,7 +174,7 @@ def test_the_states_of_a_serial_number(acme, clock):
     assert acme.state("1") == serials.UNUSED
     acme.enable("1")
     assert acme.state("1") == access.NOT_ACTIVATED
-    enabling.activate(acme.unit, "acme", "m", "1", "127.0.0.1")
+    acme.activate("1")
     assert acme.state("1") == access.ACTIVATED
     enabling.renew(acme.unit, acme.owner, acme.model, "1")
     clock.now += 10**9
@@ -178,11 +184,11 @@ def test_the_states_of_a_serial_number(acme, clock):
 def test_a_key_is_fetched_once(acme):
     acme.add("1")
     with pytest.raises(errors.Conflict):
-        enabling.activate(acme.unit, "acme", "m", "1", "")
+        acme.activate("1")
     acme.enable("1")
-    assert len(enabling.activate(acme.unit, "acme", "m", "1", "")) == 40
+    assert len(acme.activate("1")) == 40
     with pytest.raises(errors.Conflict):
-        enabling.activate(acme.unit, "acme", "m", "1", "")
+        acme.activate("1")
 
 
 def test_a_guest_sees_its_own_and_the_free_and_acts_on_its_own(acme):
@@ -237,10 +243,10 @@ def test_one_that_is_removed_alone_must_be_there(acme):
 def test_another_serial_number_takes_a_client_over_under_a_new_key(acme):
     acme.add("old", "new")
     acme.enable("old")
-    key = enabling.activate(acme.unit, "acme", "m", "old", "")
+    key = acme.activate("old")
     enabling.remap(acme.unit, acme.owner, acme.model, "new", "old")
     assert [acme.state(sn) for sn in ("old", "new")] == [serials.UNUSED, access.NOT_ACTIVATED]
-    assert enabling.activate(acme.unit, "acme", "m", "new", "") != key
+    assert acme.activate("new") != key
 
 
 def test_a_list_of_serial_numbers_begins_anywhere(acme):
@@ -364,26 +370,26 @@ def test_content_is_as_long_as_the_settings_say(acme):
 
 
 @pytest.fixture
-def writer(core):
-    device = devices.add(core.unit)
-    client = core.unit.resources.by_cik(device.cik)
-    dataports.add(core.unit, client, "t", "float")
-    return aliased.Writer(client, {}, Budget(core.settings), [])
+def writer(unit, owner):
+    dataports.add(unit, owner, "t", "float")
+    return aliased.Writer(owner, {}, Budget(unit.settings), [])
 
 
-def test_of_values_all_are_written_or_none(core, writer):
+def test_of_values_all_are_written_or_none(unit, writer):
+    dataports.add(unit, writer.client, "u", "float")
     with pytest.raises(errors.Malformed):
-        core.work(lambda unit: at_once(aliased.write(unit, writer, {"t": "no number"})))
-    at_once(aliased.write(core.unit, writer, {"t": "1.5", "unknown": "2"}))
+        at_once(aliased.write(unit, writer, {"t": "1", "u": "no number"}))
+    assert aliased.newest(unit, writer.client, "t") is None
+    at_once(aliased.write(unit, writer, {"t": "1.5", "unknown": "2"}))
     assert writer.unknown == ["unknown"]
-    assert aliased.newest(core.unit, writer.client, "t") == "1.5"
+    assert aliased.newest(unit, writer.client, "t") == "1.5"
 
 
-def test_points_less_than_a_second_from_another_are_not_stored(core, writer):
+def test_points_less_than_a_second_from_another_are_not_stored(unit, writer):
     blocks = {"t": [(10.0, "1"), (10.5, "2"), (12.0, "3")]}
-    assert at_once(aliased.record(core.unit, writer, blocks)) == {"t": [10.5]}
-    node = aliased.named(core.unit, writer.client, "t")
-    assert aliased.first_after(core.unit, node, 10).time == 12
+    assert at_once(aliased.record(unit, writer, blocks)) == {"t": [10.5]}
+    node = aliased.named(unit, writer.client, "t")
+    assert aliased.first_after(unit, node, 10).time == 12
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "9" * 30, "NaN"])
