@@ -19,6 +19,7 @@ from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
 from pyonep.server.core.errors import BadArguments, Refused, Unauthorized
 from pyonep.server.core.turns import at_once
+from pyonep.server.fronts import rpc
 from pyonep.server.fronts.app import App
 from pyonep.server.fronts.provisioning import routes as provisioning
 from pyonep.server.platform import Unfinished
@@ -222,10 +223,10 @@ class World:
                 raise _Undo(result)
             except Unauthorized:
                 ended.append("401")
-            except Refused as refused:
-                ended.append(refused.status)
             except BadArguments as error:
                 raise AssertionError(f"{procedure}{arguments}: {error}") from error
+            except Refused as refused:
+                ended.append(rpc.status_of(refused))
 
         before = self.platform.database._driver.total_changes
         try:

@@ -21,6 +21,7 @@ from platforms import Raw
 from pyonep.server.core import lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
+from pyonep.server.fronts import rpc
 from pyonep.server.platform import Batch
 
 EVERY = 1 if SOAK else 5  # so many rows of the big tables are skipped for one that is tried
@@ -114,7 +115,7 @@ def test_a_batch_is_checked_call_by_call(core):
                 continue
             with pytest.raises(at.Refused) as refused:
                 core.call(caller, "read", [world.rids["port"], {}])
-            assert refused.value.status == ("locked" if gate == "locked" else "restricted")
+            assert rpc.status_of(refused.value) == ("locked" if gate == "locked" else "restricted")
 
 
 def test_tokens_end(core, clock):

@@ -17,7 +17,7 @@ from platforms import Clock, in_memory
 
 from pyonep.server.core import access, devices, lifecycle, limits
 from pyonep.server.core.descriptions import LIMITS
-from pyonep.server.core.errors import Malformed, Refused
+from pyonep.server.core.errors import Invalid, Refused
 from pyonep.server.core.settings import Settings
 from pyonep.server.core.turns import at_once
 from pyonep.server.store import ROOT, resources, series
@@ -495,7 +495,7 @@ def test_a_description_has_a_limit(core, top):
         with pytest.raises(Refused, match="at most 1000 characters"):
             core.call(caller, "update", [rid, too_long])
     assert core.unit.resources.by_rid(rid).description["meta"] == short["meta"]
-    with pytest.raises(Malformed, match="at most 1000 characters"):
+    with pytest.raises(Invalid, match="at most 1000 characters"):
         core.work(devices.add_dataport, top.cik, "alias", "float", "e" * 1000)
 
 

@@ -12,6 +12,7 @@ from access_table import World, provisioning_headers, scope_of
 
 from pyonep.server.core import fleet, lifecycle, procedures, turns
 from pyonep.server.core.errors import Refused
+from pyonep.server.fronts import rpc
 from pyonep.server.fronts.app import App
 from pyonep.server.platform import Batch
 
@@ -58,7 +59,7 @@ def ends(inner, world, procedure, arguments, happens):
     try:
         asyncio.run(run())
     except Refused as refused:
-        return refused.status
+        return rpc.status_of(refused)
     return "ok"
 
 
@@ -174,7 +175,7 @@ def test_a_group_is_written_as_a_whole_or_not_at_all(inner, world, monkeypatch, 
             steps -= 1
             check()
     except Refused as refused:
-        status = refused.status
+        status = rpc.status_of(refused)
     has_value = {inner.unit.series.count(node.id) for node in ports}
     assert has_value == ({1} if end else {0})
     assert end or status in ("restricted", "locked")

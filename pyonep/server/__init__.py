@@ -7,7 +7,7 @@ import sys
 try:
     from .core.dataports import Dataport
     from .core.devices import Device
-    from .core.errors import Problem
+    from .core.errors import Refused as Problem
     from .core.fleet import VendorAccount
     from .core.settings import Settings
     from .local import LocalPlatform

@@ -27,7 +27,7 @@ from ..onephttp import OneP_Request
 from . import folder
 from .core import dataports, devices, fleet
 from .core.devices import Device
-from .core.errors import Problem
+from .core.errors import Refused
 from .core.fleet import VendorAccount
 from .core.settings import Settings
 from .fronts import admin, calllog
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (_Failure, StoreError, Problem, OneException) as error:
+    except (_Failure, StoreError, Refused, OneException) as error:
         print(f"pyonep.server: {in_words(error)}", file=sys.stderr)
         return 1
 

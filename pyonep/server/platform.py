@@ -236,9 +236,7 @@ class Platform:
             the result is still to come.
 
         Raises:
-            LookupError: There is no such procedure.
-            BadArguments: It does not take such arguments.
-            Refused: With the status.
+            Refused: There is no such procedure, or it was not carried out.
         """
         self.ringing.ring()
         budget = budget or Budget(self.settings)
@@ -271,7 +269,7 @@ class Platform:
         """See whether a caller may act now.
 
         Raises:
-            Refused: ``locked``, or ``restricted``: it may not any more.
+            Forbidden: It may not any more.
         """
         refused = access.ended(self.unit, caller)
         if refused is not None:
@@ -291,7 +289,9 @@ class Platform:
             hangup: Returns when the client has hung up.
 
         Raises:
-            Refused: ``expire``: none came in time. ``error``: the resource was dropped.
+            Expired: None came in time.
+            Gone: The resource was dropped.
+            Refused: The caller may not have the point any more.
             HungUp: The client did.
         """
         waiter = self.open_wait(wait)

@@ -101,7 +101,7 @@ def test_run_returns_when_it_is_durable(core, told):
 
 def test_run_goes_through_steps_and_asks_whether_it_may_go_on(core):
     def refuse():
-        raise Refused("restricted")
+        raise Refused
 
     def steps(unit):
         for time in range(1, 100):

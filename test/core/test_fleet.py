@@ -138,7 +138,7 @@ def test_a_vendor_with_models_keeps_its_name(acme):
 
 @pytest.mark.parametrize("rid, code", [("", ""), ("1" * 40, "2" * 40)])
 def test_a_template_is_one_thing(rid, code):
-    with pytest.raises(errors.Malformed, match="either"):
+    with pytest.raises(errors.Invalid, match="either"):
         fleet.Template(rid, code, []).check()
 
 
@@ -299,7 +299,7 @@ def hold(acme, where, *members):
 
 
 def test_a_group_cannot_hold_itself(acme):
-    with pytest.raises(errors.Malformed):
+    with pytest.raises(errors.Invalid):
         hold(acme, group(acme, "g"), ("group", "g"))
 
 
@@ -377,7 +377,7 @@ def writer(unit, owner):
 
 def test_of_values_all_are_written_or_none(unit, writer):
     dataports.add(unit, writer.client, "u", "float")
-    with pytest.raises(errors.Malformed):
+    with pytest.raises(errors.Invalid):
         at_once(aliased.write(unit, writer, {"t": "1", "u": "no number"}))
     assert aliased.newest(unit, writer.client, "t") is None
     at_once(aliased.write(unit, writer, {"t": "1.5", "unknown": "2"}))
@@ -394,5 +394,5 @@ def test_points_less_than_a_second_from_another_are_not_stored(unit, writer):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "9" * 30, "NaN"])
 def test_times_that_are_none(text):
-    with pytest.raises(errors.Malformed):
+    with pytest.raises(errors.Invalid):
         aliased.timestamp(text)

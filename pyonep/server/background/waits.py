@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Callable
 
 from ..core import access
-from ..core.errors import HungUp, Refused
+from ..core.errors import Expired, Gone, HungUp
 from ..core.events import Dropped, Written
 from ..core.results import Wait
 from ..core.turns import Pace, Steps
@@ -127,11 +127,13 @@ class Waits:
         """Wait for the point: ``[time, value]``.
 
         Raises:
-            Refused: ``expire``: none came in time. ``error``: the resource was dropped.
+            Expired: None came in time.
+            Gone: The resource was dropped.
+            Refused: The caller may not have the point any more.
             HungUp: The client did, see `ended_by`.
         """
         waiter.begin()
-        late = Refused("expire", "no point came in time")
+        late = Expired("no point came in time")
         timer = asyncio.get_running_loop().call_at(waiter.deadline, waiter.fail, late)
         try:
             return await waiter.future
@@ -194,7 +196,7 @@ class Waits:
             node = self._unit.resources.by_id(resource)
             is_gone = node is None or not access.in_tree(self._unit, node)
             for waiter in list(waiters) if is_gone else ():
-                waiter.fail(Refused("error", "the resource was dropped"))
+                waiter.fail(Gone("the resource was dropped"))
             if pace.is_full(_ENDED * len(waiters) if is_gone else 1):
                 yield
 
@@ -210,7 +212,7 @@ class Waits:
         """End all waits: the platform stops."""
         for waiters in self._waiters.values():
             for waiter in waiters:
-                waiter.fail(Refused("expire", "the platform stops"))
+                waiter.fail(Expired("the platform stops"))
 
 
 def _go_on(steps: Steps[None]) -> None:

@@ -11,7 +11,7 @@ from ..store import ROOT, UNFINISHED, Node
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
-from .errors import BadArguments, Forbidden, Refused, Unauthorized, invalid, shown
+from .errors import BadArguments, Forbidden, Invalid, Locked, Refused, Unauthorized, shown
 from .turns import Steps, pages
 from .unit import Unit
 
@@ -112,7 +112,7 @@ def authenticate(unit: Unit, auth: Any) -> Caller:
     by_token = "token" in auth and "cik" not in auth
     caller = _by_token(unit, auth["token"]) if by_token else _by_cik(unit, auth)
     refused = ended(unit, caller)
-    if refused is not None and refused.status != "locked":
+    if refused is not None and not isinstance(refused, Locked):
         raise Unauthorized
     return caller
 
@@ -129,15 +129,15 @@ def ended(unit: Unit, caller: Caller) -> Refused | None:
     if caller.holder != caller.client:
         holder = resources.by_id(caller.holder)
     if client is None or holder is None or not is_within(unit, client, holder.id):
-        return Refused("restricted", "the calling client is gone")
+        return Forbidden("the calling client is gone")
     if not is_active(unit, holder):
-        return Refused("restricted", "the key that the call rests on is not valid any more")
+        return Forbidden("the key that the call rests on is not valid any more")
     if caller.token is not None:
         grant = unit.rights.grant(caller.token)
         if grant is None or grant.expires <= unit.clock() or not is_active(unit, client):
-            return Refused("restricted", "the token is not valid any more")
+            return Forbidden("the token is not valid any more")
     if client.description["locked"] or holder.description["locked"]:
-        return Refused("locked", "the calling client is locked")
+        return Locked("the calling client is locked")
     return None
 
 
@@ -335,7 +335,7 @@ class Call:
         """The same call, made as the client that a leading argument names."""
         node = self.own(resource)
         if node.type != "client":
-            raise invalid("the leading resource must be a client")
+            raise Invalid("the leading resource must be a client")
         return Call(self.unit, node, self.procedure, self.caller, self.budget, self.grounds)
 
     def named(self, resource: Any) -> Node:
@@ -343,7 +343,8 @@ class Call:
 
         Raises:
             BadArguments: It is neither a RID nor ``{"alias": name}``.
-            Refused: ``invalid``: no such alias, or no RID. ``restricted``: no such resource.
+            Invalid: No such alias, or no RID.
+            Forbidden: No such resource.
         """
         resources = self.unit.resources
         if isinstance(resource, dict):
@@ -352,15 +353,15 @@ class Call:
                 raise BadArguments('a resource is a RID or {"alias": name}')
             node = self.aliased(alias) if alias else self.client
             if node is None:
-                raise invalid(f"no resource has the alias {shown(alias)}")
+                raise Invalid(f"no resource has the alias {shown(alias)}")
             return node
         if not isinstance(resource, str):
             raise BadArguments('a resource is a RID or {"alias": name}')
         if not is_key(resource):
-            raise invalid("a RID has 40 characters of 0-9 and a-f")
+            raise Invalid("a RID has 40 characters of 0-9 and a-f")
         node = resources.by_rid(resource)
         if node is None:
-            raise Refused("restricted", "no such resource within reach")
+            raise Forbidden("no such resource within reach")
         return node
 
     def aliased(self, alias: str) -> Node | None:
@@ -371,12 +372,12 @@ class Call:
         """The caller or something below it.
 
         Raises:
-            Refused: ``restricted``: it is neither; else as `named`.
+            Forbidden: It is neither; else as `named`.
         """
         node = self.named(resource)
         near = node.owner == self.client.id or is_within(self.unit, node, self.client.id)
         if not near:
-            raise Refused("restricted", "the resource is not below the calling client")
+            raise Forbidden("the resource is not below the calling client")
         self.require(node)
         self.grounds[node.id] = (self.own, node.rid)
         return node
@@ -385,14 +386,14 @@ class Call:
         """Something below the caller, not the caller itself."""
         node = self.own(resource)
         if node.id == self.client.id:
-            raise Refused("restricted", "a client may not do this to itself")
+            raise Forbidden("a client may not do this to itself")
         return node
 
     def readable(self, resource: Any) -> Node:
         """Something the caller may read: its own, a shared or a public resource."""
         node = self.named(resource)
         if node.owner != self.client.id and not may_read(self.unit, self.client, node):
-            raise Refused("restricted", "not below the caller, neither shared nor public")
+            raise Forbidden("not below the caller, neither shared nor public")
         self.require(node)
         self.grounds[node.id] = (self.readable, node.rid)
         return node
@@ -400,14 +401,14 @@ class Call:
     def series(self, node: Node) -> Node:
         """The node, when it has points."""
         if node.type == "client":
-            raise invalid("a client has no points")
+            raise Invalid("a client has no points")
         return node
 
     def require(self, node: Node) -> None:
         """See whether the caller's token, if it has one, permits this here."""
         wanted = _COVERED_BY.get(self.procedure, self.procedure)
         if not self.permits(node, wanted):
-            raise Refused("restricted", f"the token does not permit {wanted} here")
+            raise Forbidden(f"the token does not permit {wanted} here")
 
     def permits(self, node: Node, permission: str) -> bool:
         """Whether the caller's token permits something here; without a token all is."""
@@ -426,13 +427,13 @@ class Call:
         """See whether the caller's token, if it has one, may read what another one will follow.
 
         Raises:
-            Refused: ``restricted``: it may not, or there is no such thing.
+            Forbidden: It may not, or there is no such thing.
         """
         if self.permissions is None:
             return
         near = node is not None and may_read(self.unit, self.client, node)
         if node is None or not near or not self.permits(node, "read"):
-            raise Refused("restricted", "the token may not read what is named")
+            raise Forbidden("the token may not read what is named")
 
     def no_longer_reads(self, rid: str) -> Refused | None:
         """Why the caller may not read a resource any more; None when it still may."""

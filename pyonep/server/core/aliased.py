@@ -9,7 +9,7 @@ from ..store import Node, Point
 from . import dataports, flow, values
 from .access import Grounds
 from .budget import Budget
-from .errors import Forbidden, Malformed, NotFound, Refused, TooLarge, Unauthorized
+from .errors import Forbidden, Invalid, NotFound, Refused, TooLarge
 from .results import Wait
 from .turns import Pace, Steps
 from .unit import Unit
@@ -82,10 +82,10 @@ def wait(
         """Why the client may not have the point any more; None while it may."""
         try:
             found = named(unit, caller(unit), alias)
-        except (Unauthorized, Forbidden) as error:
-            return Refused("restricted", str(error))
+        except Refused as refused:
+            return refused
         is_same = found is not None and found.rid == node.rid
-        return None if is_same else Refused("restricted", "not its own now")
+        return None if is_same else Forbidden("not its own now")
 
     return Wait(node.id, timeout, since, ended)
 
@@ -102,7 +102,7 @@ def write(unit: Unit, writer: Writer, pairs: Mapping[str, str]) -> Steps[None]:
     """Write values under one timestamp, by alias: all that are known, or none; in steps.
 
     Raises:
-        Malformed: A value is none of its series.
+        Invalid: A value is none of its series.
         TooLarge: A value is too long.
     """
     inputs, pace = [], Pace(_AT_ONCE)
@@ -147,10 +147,7 @@ def _fitting(
     writer.budget.work(flow.cost(node, value))
     if len(value.encode("utf-8")) > unit.settings.max_data_text:
         raise TooLarge(f"a value has at most {unit.settings.max_data_text} bytes")
-    try:
-        return prepare(unit, node, value)
-    except Refused as refused:
-        raise Malformed(str(refused)) from refused
+    return prepare(unit, node, value)
 
 
 # --- recording -------------------------------------------------------------
@@ -160,11 +157,11 @@ def timestamp(text: str) -> float:
     """The time at which a value is recorded, in Unix seconds.
 
     Raises:
-        Malformed: It is none.
+        Invalid: It is none.
     """
     number = values.as_number(text)
     if number is None or not 1 <= number < 2**53:
-        raise Malformed("a timestamp must be a positive number of Unix seconds")
+        raise Invalid("a timestamp must be a positive number of Unix seconds")
     return number
 
 
@@ -183,7 +180,7 @@ def record(
         were not stored.
 
     Raises:
-        Malformed: A value is none of its series.
+        Invalid: A value is none of its series.
         TooLarge: A value is too long.
     """
     fitting: list[tuple[str, Node, Recorded]] = []

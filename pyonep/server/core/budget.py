@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import invalid
+from .errors import Invalid
 from .settings import Settings
 
 
@@ -22,16 +22,16 @@ class Budget:
         """Tell the caller points, or other things, of so many bytes altogether.
 
         Raises:
-            Refused: ``invalid``: that is more than one answer has.
+            Invalid: That is more than one answer has.
         """
         self._points -= points
         self._bytes -= size
         if self._points < 0:
             most = self._settings.max_answer_points
-            raise invalid(f"the answer to one request has at most {most} points; ask for less")
+            raise Invalid(f"the answer to one request has at most {most} points; ask for less")
         if self._bytes < 0:
             most = self._settings.max_answer_bytes
-            raise invalid(f"the answer to one request has at most {most} bytes; ask for less")
+            raise Invalid(f"the answer to one request has at most {most} bytes; ask for less")
 
     def spend(self, steps: int) -> None:
         """Note steps of work that have been done, or cannot be left undone."""
@@ -41,9 +41,9 @@ class Budget:
         """Begin so many steps of work.
 
         Raises:
-            Refused: ``invalid``: the request has made the platform work enough.
+            Invalid: The request has made the platform work enough.
         """
         if self._work <= 0:
             most = self._settings.max_work
-            raise invalid(f"one request may cause at most {most} steps of work; send several")
+            raise Invalid(f"one request may cause at most {most} steps of work; send several")
         self._work -= steps

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from ..store import PIECE, Content, Model
 from . import groups, serials
-from .errors import Conflict, Forbidden, Malformed, NotFound, TooLarge
+from .errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from .events import Remains
 from .lists import Listing
 from .turns import Steps
@@ -87,7 +87,7 @@ def usable(unit: Unit, model: Model, sn: str) -> Steps[list[str]]:
     """Names of the content that a serial number may load; in steps.
 
     Raises:
-        Malformed: There is no such serial number.
+        Invalid: There is no such serial number.
     """
     _need_serial(unit, model, sn)
     found, after = [], 0
@@ -105,7 +105,7 @@ def authorised(unit: Unit, model: Model, sn: str, name: str) -> Steps[Content]:
     """An entry that a serial number may load; in steps.
 
     Raises:
-        Malformed: There is no such serial number.
+        Invalid: There is no such serial number.
         NotFound: The model has no such content.
         Forbidden: It is protected, and no group holds both.
     """
@@ -129,7 +129,7 @@ def _is_open(unit: Unit, model: Model, content: Content, mine: set[int]) -> Step
 
 def _need_serial(unit: Unit, model: Model, sn: str) -> None:
     if serials.find(unit, model, sn) is None:
-        raise Malformed("no such serial number")
+        raise Invalid("no such serial number")
 
 
 # --- bytes, on their way up ------------------------------------------------

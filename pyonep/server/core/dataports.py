@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..store import Node
 from . import access, lifecycle, values
 from .descriptions import is_key, is_storable
-from .errors import Conflict, Malformed, Refused, shown
+from .errors import Conflict, Invalid, shown
 from .unit import Unit
 
 FORMATS = ("float", "integer", "string")
@@ -41,22 +41,19 @@ def add(
         rid: Its RID, for scripts that have one written into them; a new one by default.
 
     Raises:
-        Malformed: Alias, format or RID has not the form of one, or the client's limit is reached.
+        Invalid: Alias, format or RID has not the form of one, or the client's limit is reached.
         Conflict: The alias or the RID is taken.
     """
     if not 0 < len(alias) <= LONGEST_ALIAS or not is_storable(alias):
-        raise Malformed(f"an alias must have 1 to {LONGEST_ALIAS} characters")
+        raise Invalid(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     if rid is not None and not is_key(rid):
-        raise Malformed("a RID has 40 characters of 0-9 and a-f")
+        raise Invalid("a RID has 40 characters of 0-9 and a-f")
     if access.aliased(unit, client, alias) is not None:
         raise Conflict(f"the client has a resource with the alias {shown(alias)}")
     if rid is not None and unit.resources.by_rid(rid) is not None:
         raise Conflict("another resource has this RID")
     description = {"format": format, "name": alias if name is None else name}
-    try:
-        node = lifecycle.create(unit, client, "dataport", description, rid=rid)
-    except Refused as refused:
-        raise Malformed(str(refused)) from refused
+    node = lifecycle.create(unit, client, "dataport", description, rid=rid)
     unit.resources.unmap(client.id, alias)  # it may lead to what was dropped
     unit.resources.map(client.id, alias, node.id)
     return Dataport(alias, node.rid, format)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from .errors import invalid
+from .errors import Invalid
 
 Check = Callable[[str, Any], None]
 
@@ -46,9 +46,9 @@ def is_number(value: object) -> bool:
 
 def _text(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise invalid(f"{name} must be text")
+        raise Invalid(f"{name} must be text")
     if not is_storable(value):
-        raise invalid(f"{name} holds half of a surrogate pair, which is no character")
+        raise Invalid(f"{name} holds half of a surrogate pair, which is no character")
 
 
 def is_storable(text: str) -> bool:
@@ -64,25 +64,25 @@ def is_storable(text: str) -> bool:
 
 def _flag(name: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise invalid(f"{name} must be true or false")
+        raise Invalid(f"{name} must be true or false")
 
 
 def _amount(name: str, value: Any) -> None:
     if not is_number(value) or not 0 <= value <= 2**62:
-        raise invalid(f"{name} must be a number that is not negative")
+        raise Invalid(f"{name} must be a number that is not negative")
 
 
 def _one_of(*words: str) -> Check:
     def check(name: str, value: Any) -> None:
         if not isinstance(value, str) or value not in words:
-            raise invalid(f"{name} must be one of {', '.join(words)}")
+            raise Invalid(f"{name} must be one of {', '.join(words)}")
 
     return check
 
 
 def _limits(name: str, value: Any) -> None:
     if not isinstance(value, dict):
-        raise invalid(f"{name} must be an object")
+        raise Invalid(f"{name} must be an object")
     for kind, limit in value.items():
         if kind in LIMITS and limit != "inherit":
             _amount(f'{name}.{kind} (or "inherit")', limit)
@@ -90,7 +90,7 @@ def _limits(name: str, value: Any) -> None:
 
 def _retention(name: str, value: Any) -> None:
     if not isinstance(value, dict):
-        raise invalid(f"{name} must be an object with count and duration")
+        raise Invalid(f"{name} must be an object with count and duration")
     for key in ("count", "duration"):
         if value.get(key, "infinity") != "infinity":
             _amount(f'{name}.{key} (or "infinity")', value[key])
@@ -98,23 +98,23 @@ def _retention(name: str, value: Any) -> None:
 
 def _subscribe(name: str, value: Any) -> None:
     if value is not None and value != "" and not is_key(value):
-        raise invalid(f"{name} must be a RID or null")
+        raise Invalid(f"{name} must be a RID or null")
 
 
 def _preprocess(name: str, value: Any) -> None:
     if not isinstance(value, list):
-        raise invalid(f"{name} must be a list of [operation, constant or RID]")
+        raise Invalid(f"{name} must be a list of [operation, constant or RID]")
     for step in value:
         if not isinstance(step, list) or len(step) != 2:
-            raise invalid(f"each step of {name} must be [operation, constant or RID]")
+            raise Invalid(f"each step of {name} must be [operation, constant or RID]")
         _one_of(*ARITHMETIC, *COMPARISONS, "value")(f"operation of {name}", step[0])
         if not is_number(step[1]) and not isinstance(step[1], str):
-            raise invalid(f"operand of {name} must be a number, text or a RID")
+            raise Invalid(f"operand of {name} must be a number, text or a RID")
 
 
 def _constant(name: str, value: Any) -> None:
     if not is_number(value) and not isinstance(value, str):
-        raise invalid(f"{name} must be a number or text")
+        raise Invalid(f"{name} must be a number or text")
 
 
 _RULE_PARAMETERS: dict[str, Check] = {
@@ -128,20 +128,20 @@ _RULE_PARAMETERS: dict[str, Check] = {
 
 def _rule(name: str, value: Any) -> None:
     if not isinstance(value, dict) or len(value) != 1:
-        raise invalid(f"{name} must be an object with one rule")
+        raise Invalid(f"{name} must be an object with one rule")
     ((kind, given),) = value.items()
     if kind == "script":
         _text("rule.script", given)
         return
     if kind not in RULES:
-        raise invalid(f"{name} must be one of {', '.join(RULES)} or script")
+        raise Invalid(f"{name} must be one of {', '.join(RULES)} or script")
     if not isinstance(given, dict):
-        raise invalid(f"{name}.{kind} must be an object")
+        raise Invalid(f"{name}.{kind} must be an object")
     for parameter in RULES[kind]:
         if parameter == "repeat" and parameter not in given:
             continue
         if parameter not in given:
-            raise invalid(f"{name}.{kind} needs {parameter}")
+            raise Invalid(f"{name}.{kind} needs {parameter}")
         _RULE_PARAMETERS[parameter](f"{name}.{kind}.{parameter}", given[parameter])
 
 
@@ -175,7 +175,7 @@ _RECIPIENTS = {
 def _check_recipient(method: str, recipient: str) -> None:
     pattern, meaning = _RECIPIENTS[method]
     if not pattern.match(recipient):
-        raise invalid(f"the recipient of {method} must be {meaning}")
+        raise Invalid(f"the recipient of {method} must be {meaning}")
 
 
 _REQUIRED = object()
@@ -206,14 +206,14 @@ def complete(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Check a description for a new resource and fill in the defaults.
 
     Raises:
-        Refused: ``invalid``, with what is wrong.
+        Invalid: With what is wrong.
     """
     full: dict[str, Any] = {}
     for name, (default, _) in _KEYS[kind].items():
         if default is not _REQUIRED:
             full[name] = default
         elif name not in given:
-            raise invalid(f"a {kind} needs {name}")
+            raise Invalid(f"a {kind} needs {name}")
     return merge(kind, full, given, new=True)
 
 
@@ -231,14 +231,14 @@ def merge(
     """Check the keys given and lay them over a description.
 
     Raises:
-        Refused: ``invalid``, with what is wrong.
+        Invalid: With what is wrong.
     """
     full = dict(base)
     for name, (_, check) in _KEYS[kind].items():
         if name in given:
             check(name, given[name])
             if name in _FIXED and not new and given[name] != base[name]:
-                raise invalid(f"{name} of a {kind} cannot be changed")
+                raise Invalid(f"{name} of a {kind} cannot be changed")
             full[name] = _normal(name, given[name], base)
     full.update({name: given[name] for name in _KEPT.get(kind, ()) if name in given})
     if kind == "client":
@@ -246,7 +246,7 @@ def merge(
     if kind == "dispatch" and ("method" in given or "recipient" in given):
         _check_recipient(full["method"], full["recipient"])
     if kind == "datarule" and "script" in full["rule"] and full["format"] != "string":
-        raise invalid("the format of a script must be string")
+        raise Invalid("the format of a script must be string")
     return full
 
 

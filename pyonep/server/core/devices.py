@@ -8,7 +8,7 @@ from ..store import ROOT, Node
 from . import access, dataports, lifecycle
 from .dataports import Dataport
 from .descriptions import LIMITS, is_key
-from .errors import Conflict, Malformed, NotFound
+from .errors import Conflict, Invalid, NotFound
 from .turns import Steps
 from .unit import Unit
 
@@ -32,7 +32,7 @@ def add(unit: Unit, name: str = "device", cik: str | None = None) -> Device:
         cik: Its key, for scripts that have one written into them; a new one by default.
 
     Raises:
-        Malformed: The key has not the form of one.
+        Invalid: The key has not the form of one.
         Conflict: Another client has this key.
     """
     root = unit.resources.by_id(ROOT)
@@ -48,11 +48,11 @@ def add_named(unit: Unit, name: str, cik: str | None = None) -> Steps[Device]:
     Whoever adds one by hand finds it by that.
 
     Raises:
-        Malformed: There is no name, or the key has not the form of one.
+        Invalid: There is no name, or the key has not the form of one.
         Conflict: Another client has the name, or this key.
     """
     if not name:
-        raise Malformed("a device that is added by hand needs a name")
+        raise Invalid("a device that is added by hand needs a name")
     known = yield from lifecycle.named_client(unit, ROOT, name)
     if known is not None:
         raise Conflict(f"there is a device {name!r} already, with the RID {known.rid}")
@@ -72,11 +72,11 @@ def add_client(unit: Unit, owner: Node, name: str, cik: str | None = None) -> No
         The client, as it is stored.
 
     Raises:
-        Malformed: The key has not the form of one.
+        Invalid: The key has not the form of one.
         Conflict: Another client has this key.
     """
     if cik is not None and not is_key(cik):
-        raise Malformed("a CIK has 40 characters of 0-9 and a-f")
+        raise Invalid("a CIK has 40 characters of 0-9 and a-f")
     if cik is not None and unit.resources.by_cik(cik) is not None:
         raise Conflict("another client has this CIK")
     description = {"name": name, "limits": dict.fromkeys(LIMITS, "inherit")}
@@ -103,7 +103,7 @@ def add_dataport(
 
     Raises:
         NotFound: No client has this key.
-        Malformed: Alias, format or RID has not the form of one.
+        Invalid: Alias, format or RID has not the form of one.
         Conflict: Alias or RID is taken.
     """
     client = unit.resources.by_cik(cik) if is_key(cik) else None

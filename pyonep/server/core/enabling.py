@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from ..store import Model, Node, Serial, Vendor
 from . import access, fleet, lifecycle, serials
 from .descriptions import is_key
-from .errors import Conflict, Forbidden, Malformed, NotFound, Refused
+from .errors import Conflict, Forbidden, Invalid, NotFound
 from .managing import Manager
 from .turns import Steps
 from .unit import Unit
@@ -64,7 +64,7 @@ def enable(unit: Unit, manager: Manager, model: Model, sn: str, owner: str) -> S
         The RID of the clone.
 
     Raises:
-        Malformed: The owner is no RID.
+        Invalid: The owner is no RID.
         NotFound: There is no such serial number or owner.
         Forbidden: The owner is not below the client of the vendor that enables.
         Unusable: The template cannot be cloned any more.
@@ -78,8 +78,9 @@ def enable(unit: Unit, manager: Manager, model: Model, sn: str, owner: str) -> S
     with _reserved(unit, model, sn):
         try:
             copy = yield from _cloned(unit, model, source, parent)
-        except Refused as refused:
-            raise Conflict(str(refused)) from refused
+        except Invalid as refused:
+            # What was asked for makes sense; it is what there is that stands against it.
+            raise Conflict(refused.reason) from refused
         _lead(unit, model, sn, copy.id, manager.vendor.id)
     return copy.rid
 
@@ -87,7 +88,7 @@ def enable(unit: Unit, manager: Manager, model: Model, sn: str, owner: str) -> S
 def _owner(unit: Unit, vendor: Vendor, rid: str) -> Node:
     """A client below which a vendor may make others."""
     if not is_key(rid):
-        raise Malformed("owner must be a RID")
+        raise Invalid("owner must be a RID")
     owner = unit.resources.by_rid(rid)
     if owner is None or not access.in_tree(unit, owner):
         raise NotFound("no such owner")

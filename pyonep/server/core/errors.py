@@ -1,26 +1,121 @@
-"""How the platform says no. Fronts translate; nothing here knows HTTP."""
+"""How the platform says no: one tree of refusals. Each front has one table of how it says them.
+
+    Refused
+        Invalid            it makes no sense, or a limit stands against it
+            NotFound       there is no such thing
+            Conflict       it exists already, or is in another state
+            Unusable       the template of a model cannot be cloned
+            TooLarge       a body or a value is longer than the limit
+            Unsupported    the body is of another type than is taken here
+        Unauthorized       the credentials name nobody who may call
+        Forbidden          the caller may not do this
+            Locked         it is locked
+            NotOwner       it may where it is the owner, which it is not here
+        Mistaken           asked in a way of which a procedure says just that it is wrong
+            NoSuchType     the same, of a type to list: the answer has the reason
+            Gone           what was waited for was dropped
+        Expired            what was waited for did not come in time
+        BadArguments       a procedure does not take such arguments
+            BadWord        an argument is none of the words that would fit: the answer has them
+        NoProcedure        there is no such procedure
+
+Nothing here knows HTTP or the words of the RPC.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeVar
 
 _LONGEST = 200  # characters of a text that an error names
 
 
 class Refused(Exception):
-    """A call ends with a status other than ok.
+    """What was asked for is not done, and nothing of it is left.
 
     Args:
-        status: The status, for example ``invalid`` or ``restricted``.
         reason: What was wrong and what is expected, for the one who reads it.
-        result: What the answer gives as its result; None gives none.
     """
 
-    def __init__(self, status: str, reason: str = "", result: Any = None) -> None:
-        super().__init__(reason or status)
-        self.status = status
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
         self.reason = reason
-        self.result = result
+
+
+class Invalid(Refused):
+    """It makes no sense, or a limit stands against it."""
+
+
+class NotFound(Invalid):
+    """There is no such thing."""
+
+
+class Conflict(Invalid):
+    """It exists already, or is in another state."""
+
+
+class Unusable(Invalid):
+    """The template of a model cannot be cloned."""
+
+
+class TooLarge(Invalid):
+    """A body or a value is longer than the limit."""
+
+
+class Unsupported(Invalid):
+    """The body is of another type than is taken here."""
+
+
+class Unauthorized(Refused):
+    """The credentials do not name a client that may call."""
+
+
+class Forbidden(Refused):
+    """The caller may not do this."""
+
+
+class Locked(Forbidden):
+    """The caller is locked."""
+
+
+class NotOwner(Forbidden):
+    """The caller is not the owner, who alone may do this."""
+
+
+class Mistaken(Refused):
+    """It was asked for in a way of which a procedure says just that it is wrong."""
+
+
+class NoSuchType(Mistaken):
+    """There is no such type of resource to list; the answer has the reason."""
+
+
+class Gone(Mistaken):
+    """What was waited for was dropped."""
+
+
+class Expired(Refused):
+    """What was waited for did not come in time."""
+
+
+class BadArguments(Refused):
+    """A procedure was called with arguments it does not take."""
+
+
+class BadWord(BadArguments):
+    """An argument is none of the words that would fit; the caller is told which do."""
+
+
+class NoProcedure(Refused):
+    """There is no such procedure."""
+
+
+Said = TypeVar("Said")
+
+
+def said_in(table: Mapping[type[Refused], Said], refused: Refused) -> Said:
+    """How a table says a refusal; one that has no line is said as what it is a kind of."""
+    return next(table[kind] for kind in type(refused).__mro__ if kind in table)
 
 
 class NotKept(Exception):
@@ -29,63 +124,6 @@ class NotKept(Exception):
 
 class HungUp(Exception):
     """The client that waited is gone."""
-
-
-class BadArguments(Exception):
-    """A procedure was called with arguments it does not take."""
-
-
-class BadWord(BadArguments):
-    """An argument is none of the words that would fit; the caller is told which do."""
-
-
-def invalid(reason: str) -> Refused:
-    """Status ``invalid``, with its reason."""
-    return Refused("invalid", reason)
-
-
-class Problem(Exception):
-    """A provisioning or data request that is not carried out.
-
-    Args:
-        detail: What was wrong and what is expected, for the one who reads it.
-    """
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
-class Unauthorized(Problem):
-    """The credentials do not name a client that may call."""
-
-
-class Malformed(Problem):
-    """The request makes no sense."""
-
-
-class Forbidden(Problem):
-    """The caller may not do this."""
-
-
-class NotFound(Problem):
-    """There is no such thing."""
-
-
-class Conflict(Problem):
-    """It exists already, or is in another state."""
-
-
-class Unusable(Problem):
-    """The template of a model cannot be cloned."""
-
-
-class TooLarge(Problem):
-    """A body or a value is longer than the limit."""
-
-
-class Unsupported(Problem):
-    """The body is of another type than is taken here."""
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from ..store import MODEL, ROOT, Model, Node, Vendor
 from . import access, devices, keys, names
 from .descriptions import is_key
-from .errors import Conflict, Malformed, NotFound, Unusable
+from .errors import Conflict, Invalid, NotFound, Unusable
 from .events import Remains
 from .unit import Unit
 
@@ -45,7 +45,7 @@ def add_account(
         token: Its token; a new one by default.
 
     Raises:
-        Malformed: The name, the key or the token has not the form of one.
+        Invalid: The name, the key or the token has not the form of one.
         Conflict: One of them is taken.
     """
     root = unit.resources.by_id(ROOT)
@@ -97,7 +97,7 @@ def add_token(unit: Unit, vendor: Vendor, label: str, token: str | None = None) 
     if unit.devices.token(vendor.id, label) is not None:
         raise Conflict("there is a token of that label")
     if token is not None and not is_key(token):
-        raise Malformed("a token has 40 characters of 0-9 and a-f")
+        raise Invalid("a token has 40 characters of 0-9 and a-f")
     if token is not None and unit.devices.vendor_by_token(token) is not None:
         raise Conflict("another vendor has this token")
     token = token or keys.new()
@@ -145,10 +145,10 @@ class Template(NamedTuple):
         """See that it names one thing to clone.
 
         Raises:
-            Malformed: It names neither, or both.
+            Invalid: It names neither, or both.
         """
         if bool(self.rid) == bool(self.code):
-            raise Malformed("a model needs either rid or code")
+            raise Invalid("a model needs either rid or code")
 
 
 class _Chosen(NamedTuple):
@@ -163,7 +163,7 @@ def _chosen(unit: Unit, vendor: Vendor, template: Template) -> _Chosen:
     """Check what a model is to clone."""
     template.check()
     if any(word not in OPTIONS for word in template.options):
-        raise Malformed(f"options are {', '.join(OPTIONS)}")
+        raise Invalid(f"options are {', '.join(OPTIONS)}")
     ordered = ",".join(word for word in OPTIONS if word in template.options)
     kind = "rid" if template.rid else "code"
     chosen = _Chosen(kind, template.rid or template.code, ordered)
@@ -214,7 +214,7 @@ def add_model(unit: Unit, vendor: Vendor, name: str, template: Template) -> None
     """Make a model.
 
     Raises:
-        Malformed: The template names neither or both of RID and share code, or an unknown
+        Invalid: The template names neither or both of RID and share code, or an unknown
             option.
         Unusable: It is no client that the vendor may clone.
         Conflict: There is a model of that name.
@@ -229,7 +229,7 @@ def change_model(unit: Unit, vendor: Vendor, model: Model, template: Template) -
     """Let a vendor's model clone something else from now on.
 
     Raises:
-        Malformed: The template names neither or both of RID and share code, or an unknown
+        Invalid: The template names neither or both of RID and share code, or an unknown
             option.
         Unusable: It is no client that the vendor may clone.
     """

@@ -16,7 +16,7 @@ from ..store import EARLIEST, Node
 from . import access, rules, values
 from .budget import Budget
 from .descriptions import COMPARISONS, is_key
-from .errors import Refused, invalid
+from .errors import Invalid, Refused
 from .events import Overfull, TimerChanged, Written
 from .rules import AT_REST, Rule, State, rule_of
 from .turns import Pace, Steps
@@ -42,7 +42,7 @@ def prepared(unit: Unit, node: Node, raw: Any) -> Input:
     """Preprocess a value and see whether the resource takes it.
 
     Raises:
-        Refused: ``invalid``, with the reason; nothing was changed.
+        Invalid: With the reason; nothing was changed.
     """
     value = _preprocess(unit, node, raw)
     if node.type == "dataport":
@@ -219,7 +219,7 @@ def recordable(unit: Unit, node: Node, raw: Any) -> Input:
     Recorded into a rule or a dispatch it is no input, but a point of its series.
 
     Raises:
-        Refused: ``invalid``, with the reason; nothing was changed.
+        Invalid: With the reason; nothing was changed.
     """
     if unit.settings.publish_recorded:
         return prepared(unit, node, raw)
@@ -390,8 +390,8 @@ def _operand(unit: Unit, node: Node, given: Any) -> Any:
     owner = unit.resources.by_id(node.owner or 0)
     source = unit.resources.by_rid(given)
     if owner is None or source is None or not access.may_read(unit, owner, source):
-        raise invalid(f"preprocess: {given} cannot be read")
+        raise Invalid(f"preprocess: {given} cannot be read")
     newest = unit.series.newest(source.id)
     if newest is None:
-        raise invalid(f"preprocess: {given} has no data")
+        raise Invalid(f"preprocess: {given} has no data")
     return values.giver(format_of(source))(newest.value)

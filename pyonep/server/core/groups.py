@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..store import Member, Model
 from . import names
-from .errors import Conflict, Malformed, NotFound
+from .errors import Conflict, Invalid, NotFound
 from .events import Remains
 from .lists import Listing
 from .managing import Manager
@@ -90,10 +90,10 @@ def check_type(type: str) -> None:
     """See that members may be of a type.
 
     Raises:
-        Malformed: They may not.
+        Invalid: They may not.
     """
     if type not in MEMBER_TYPES:
-        raise Malformed(f"type must be one of {', '.join(MEMBER_TYPES)}")
+        raise Invalid(f"type must be one of {', '.join(MEMBER_TYPES)}")
 
 
 def member(type: str, name: str, expire: int | None, meta: str) -> Member:
@@ -107,13 +107,13 @@ def member(type: str, name: str, expire: int | None, meta: str) -> Member:
         meta: What is said about it.
 
     Raises:
-        Malformed: One of them is not what it should be.
+        Invalid: One of them is not what it should be.
     """
     if not name:
-        raise Malformed("a member has a type and an id")
+        raise Invalid("a member has a type and an id")
     check_type(type)
     if expire is None or expire >= _LATEST:
-        raise Malformed("expire must be a Unix time in seconds")
+        raise Invalid("expire must be a Unix time in seconds")
     return Member(type, names.name(name, "id"), expire, names.remark(meta, "meta"))
 
 
@@ -135,10 +135,10 @@ def set_members(unit: Unit, group: Group, wanted: Sequence[Member]) -> Steps[Non
     """Add members to a group, or change those that it has; in steps.
 
     Raises:
-        Malformed: The group itself is among them.
+        Invalid: The group itself is among them.
     """
     if any((one.type, one.member) == ("group", group.name) for one in wanted):
-        raise Malformed("a group cannot hold itself")
+        raise Invalid("a group cannot hold itself")
     yield from each(wanted, partial(unit.groups.set_member, group.model, group.number))
 
 

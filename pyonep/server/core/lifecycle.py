@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 from ..store import EARLIEST, ROOT, UNFINISHED, Node
 from . import access, flow, keys, limits
 from .descriptions import LIMITS, complete, merge
-from .errors import invalid
+from .errors import Invalid
 from .events import Dropped, Remains
 from .turns import Pace, Steps, pages, step
 from .unit import Unit
@@ -48,7 +48,7 @@ def create(
     """Make a resource, with the RID `rid`; a client gets the key `cik`. By default new ones.
 
     Raises:
-        Refused: ``invalid``: the description does not fit, or a limit is reached.
+        Invalid: The description does not fit, or a limit is reached.
     """
     description = complete(kind, given)
     _check_size(unit, description)
@@ -79,19 +79,19 @@ def _check_depth(unit: Unit, owner: Node, node: Node | None) -> None:
         depth += 1
         above = unit.resources.by_id(above.owner)
     if depth > most:
-        raise invalid(f"at most {most} clients may be one below the other")
+        raise Invalid(f"at most {most} clients may be one below the other")
 
 
 def _check_size(unit: Unit, description: Mapping[str, Any]) -> None:
     most = unit.settings.max_description
     if len(json.dumps(description, ensure_ascii=False)) > most:
-        raise invalid(f"a description has at most {most} characters as JSON")
+        raise Invalid(f"a description has at most {most} characters as JSON")
 
 
 def _check_preprocess(unit: Unit, description: Mapping[str, Any]) -> None:
     most = unit.settings.max_preprocess
     if len(description.get("preprocess", ())) > most:
-        raise invalid(f"preprocess has at most {most} operations")
+        raise Invalid(f"preprocess has at most {most} operations")
 
 
 def _check_source(unit: Unit, owner: Node, description: Mapping[str, Any]) -> None:
@@ -100,14 +100,14 @@ def _check_source(unit: Unit, owner: Node, description: Mapping[str, Any]) -> No
         return
     source = unit.resources.by_rid(rid)
     if source is None or not access.may_read(unit, owner, source):
-        raise invalid("subscribe names no resource that its owner may read")
+        raise Invalid("subscribe names no resource that its owner may read")
 
 
 def update(unit: Unit, node: Node, given: Mapping[str, Any]) -> None:
     """Change the description of a resource.
 
     Raises:
-        Refused: ``invalid``: the description does not fit, or a limit is below use.
+        Invalid: The description does not fit, or a limit is below use.
     """
     description = merge(node.type, node.description, given)
     _check_size(unit, description)
@@ -201,13 +201,13 @@ def move(unit: Unit, node: Node, destination: Node, with_aliases: bool) -> Steps
         The steps that go on with its aliases; None when there are few.
 
     Raises:
-        Refused: ``invalid``: the destination is below the resource or has no room.
+        Invalid: The destination is below the resource or has no room.
     """
     resources = unit.resources
     source = resources.by_id(node.owner or 0)
     assert source is not None
     if access.is_within(unit, destination, node.id):
-        raise invalid("a resource cannot be moved below itself")
+        raise Invalid("a resource cannot be moved below itself")
     if node.type == "client":
         _check_depth(unit, destination, node)
     with unit.atomic():
@@ -314,7 +314,7 @@ def clone(
         The copy, at the end of the steps.
 
     Raises:
-        Refused: ``invalid``: the owner has no room for it.
+        Invalid: The owner has no room for it.
     """
     counted = limits.weight(unit, source)
     # Share codes are not copied.
@@ -484,10 +484,10 @@ def _put_in(unit: Unit, owner: Node, source: Node, top: Node) -> Node:
     Owner and source may have been moved, or dropped, since they were found.
     """
     if not access.in_tree(unit, source):
-        raise invalid("what is copied was dropped meanwhile")
+        raise Invalid("what is copied was dropped meanwhile")
     now = unit.resources.by_id(owner.id)
     if now is None or not access.in_tree(unit, now):
-        raise invalid("the owner was dropped")
+        raise Invalid("the owner was dropped")
     _check_depth(unit, now, top)
     limits.check(unit, now, limits.weight(unit, top))
     with unit.atomic():

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..store import ROOT, Node
-from .errors import invalid
+from .errors import Invalid
 from .unit import Unit
 
 ENTITIES = ("client", "dataport", "datarule", "dispatch")
@@ -32,7 +32,7 @@ def check(unit: Unit, owner: Node, counted: Mapping[str, int]) -> None:
     """See whether a client may own so much more.
 
     Raises:
-        Refused: ``invalid``: a limit would be passed.
+        Invalid: A limit would be passed.
     """
     for kind, amount in counted.items():
         client: Node | None = owner
@@ -41,7 +41,7 @@ def check(unit: Unit, owner: Node, counted: Mapping[str, int]) -> None:
             if limit != "inherit":
                 used = unit.usage.tallies(client.id).get(kind, (0, 0))[1]
                 if used + amount > limit:
-                    raise invalid(f"the limit of {limit} {kind} resources is reached")
+                    raise Invalid(f"the limit of {limit} {kind} resources is reached")
                 break
             client = _owner(unit, client)
 
@@ -82,7 +82,7 @@ def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
     """Put other limits on a client.
 
     Raises:
-        Refused: ``invalid``: a limit would be below what is used.
+        Invalid: A limit would be below what is used.
     """
     old = node.description["limits"]
     used = unit.usage.tallies(node.id)
@@ -90,7 +90,7 @@ def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
     for kind, limit in new.items():
         pooled = used.get(kind, (0, 0))[1]
         if limit != "inherit" and pooled > limit:
-            raise invalid(f"{pooled} {kind} resources are in use, more than {limit}")
+            raise Invalid(f"{pooled} {kind} resources are in use, more than {limit}")
         before, after = old.get(kind) == "inherit", limit == "inherit"
         if owner is None or before == after:
             continue

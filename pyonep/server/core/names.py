@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import Malformed
+from .errors import Invalid
 
 LONGEST_META = 64 * 1024
 
@@ -16,21 +16,21 @@ _NAME = re.compile(r'[^\s,"/?#&%\x00-\x20\x7f-\U0010ffff]{1,128}\Z')
 def vendor_name(text: str) -> str:
     """The text, when it can be a vendor's name."""
     if not _VENDOR_NAME.match(text):
-        raise Malformed("a vendor's name has 1 to 64 characters of A-Z a-z 0-9 _ . -")
+        raise Invalid("a vendor's name has 1 to 64 characters of A-Z a-z 0-9 _ . -")
     return text
 
 
 def model_name(text: str) -> str:
     """The text, when it can be a model's name."""
     if not _MODEL_NAME.match(text):
-        raise Malformed("a model's name has 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+        raise Invalid("a model's name has 1 to 128 characters of A-Z a-z 0-9 _ . : -")
     return text
 
 
 def name(text: str, what: str) -> str:
     """The text, when it can be a serial number, content id, group id or label."""
     if not _NAME.match(text):
-        raise Malformed(
+        raise Invalid(
             f'{what}: 1 to 128 printable ASCII characters, none of , " / ? # & % or a space'
         )
     return text
@@ -39,5 +39,5 @@ def name(text: str, what: str) -> str:
 def remark(text: str, what: str) -> str:
     """The text, when it can be a meta or an extra."""
     if len(text.encode("utf-8")) > LONGEST_META or "\0" in text:
-        raise Malformed(f"{what}: at most {LONGEST_META} bytes of UTF-8, and no NUL")
+        raise Invalid(f"{what}: at most {LONGEST_META} bytes of UTF-8, and no NUL")
     return text

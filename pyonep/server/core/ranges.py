@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..store import Model, Range
-from .errors import Conflict, Malformed, NotFound, TooLarge
+from .errors import Conflict, Invalid, NotFound, TooLarge
 from .turns import Steps, each
 from .unit import Unit
 
@@ -77,12 +77,12 @@ def parsed(unit: Unit, given: Any) -> Steps[list[Range]]:
     """The ranges that the JSON of a request has, in steps.
 
     Raises:
-        Malformed: It is no ``{"ranges": [...]}``, or one of them is no range.
+        Invalid: It is no ``{"ranges": [...]}``, or one of them is no range.
         TooLarge: They are too many.
     """
     ranges = given.get("ranges") if isinstance(given, dict) else None
     if not isinstance(ranges, list) or not ranges:
-        raise Malformed("the body must be an object with a list of ranges")
+        raise Invalid("the body must be an object with a list of ranges")
     most = unit.settings.max_ranges
     if len(ranges) > most:
         raise TooLarge(f"at most {most} ranges")
@@ -92,21 +92,21 @@ def parsed(unit: Unit, given: Any) -> Steps[list[Range]]:
 def parsed_range(given: Any) -> Range:
     """A range from the JSON of a request."""
     if not isinstance(given, dict):
-        raise Malformed("a range is an object")
+        raise Invalid("a range is an object")
     kind, length, casing = given.get("format"), given.get("length"), given.get("casing")
     first, last = given.get("first"), given.get("last")
     if not isinstance(kind, str) or kind not in FORMATS:
-        raise Malformed(f"format must be one of {', '.join(FORMATS)}")
+        raise Invalid(f"format must be one of {', '.join(FORMATS)}")
     if length is not None and (type(length) is not int or not 0 < length <= 128):
-        raise Malformed("length must be a number of digits or null")
+        raise Invalid("length must be a number of digits or null")
     if casing is not None and casing not in ("upper", "lower"):
-        raise Malformed("casing must be upper, lower or null")
+        raise Invalid("casing must be upper, lower or null")
     if type(first) is not int or type(last) is not int or not 0 <= first <= last < 2**63:
-        raise Malformed("first and last must be integers, first not above last")
+        raise Invalid("first and last must be integers, first not above last")
     new = Range(0, kind, length, casing, first, last)
     too_long = length is not None and len(written(new, last)) > length
     if (kind.startswith("mac") and last >= 2**48) or (kind.startswith("base") and too_long):
-        raise Malformed("last does not fit")
+        raise Invalid("last does not fit")
     return new
 
 

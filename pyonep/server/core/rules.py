@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
 from ..store import Timer
-from .errors import invalid
+from .errors import Invalid
 from .values import compare
 
 NOT_RUNNING = "notrunning"
@@ -53,10 +53,10 @@ def truth(rule: Rule, value: Any) -> bool:
     """Whether an input fulfils the comparison of a rule.
 
     Raises:
-        Refused: ``invalid``: it cannot be compared, or the rule is a script.
+        Invalid: It cannot be compared, or the rule is a script.
     """
     if rule.kind == "script":
-        raise invalid("scripts do not run on the local platform")
+        raise Invalid("scripts do not run on the local platform")
     if rule.kind == "timeout":
         return True
     return compare(rule.given["comparison"], value, rule.given["constant"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from .descriptions import is_storable
-from .errors import invalid
+from .errors import Invalid
 
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
@@ -45,7 +45,7 @@ def _finite(text: Any) -> float | None:
 def _integer(value: Any, _: int) -> str:
     number = as_number(value)
     if not isinstance(number, int):
-        raise invalid("the value must be an integer, or text that is one, of 64 bits with sign")
+        raise Invalid("the value must be an integer, or text that is one, of 64 bits with sign")
     return str(number)
 
 
@@ -55,19 +55,19 @@ def _float(value: Any, _: int) -> str:
     number = as_number(value)
     number = None if number is None else _finite(number)
     if number is None:
-        raise invalid("the value must be a finite number, or text that is one")
+        raise Invalid("the value must be a finite number, or text that is one")
     return repr(number)
 
 
 def _string(value: Any, max_text: int) -> str:
     if not isinstance(value, str):
         if as_number(value) is None:
-            raise invalid("the value must be text or a finite number")
+            raise Invalid("the value must be text or a finite number")
         return str(value) if isinstance(value, int) else repr(value)
     if len(value) > max_text:
-        raise invalid(f"the text must have at most {max_text} characters")
+        raise Invalid(f"the text must have at most {max_text} characters")
     if not is_storable(value):
-        raise invalid("the text holds half of a surrogate pair, which is no character")
+        raise Invalid("the text holds half of a surrogate pair, which is no character")
     return value
 
 
@@ -131,12 +131,12 @@ def compare(comparison: str, value: Any, constant: Any) -> bool:
     """Compare as numbers where both are, else as texts.
 
     Raises:
-        Refused: ``invalid``: neither numbers nor texts.
+        Invalid: Neither numbers nor texts.
     """
     left, right = as_number(value), as_number(constant)
     if left is None or right is None:
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise invalid("only numbers and texts can be compared")
+            raise Invalid("only numbers and texts can be compared")
         left, right = str(value), str(constant)  # type: ignore[assignment]
     return bool(_COMPARE[comparison](left, right))
 
@@ -145,15 +145,15 @@ def calculate(operation: str, value: Any, operand: Any) -> Any:
     """Carry out one operation of a ``preprocess`` that is no comparison.
 
     Raises:
-        Refused: ``invalid``: it needs numbers, or has no result.
+        Invalid: It needs numbers, or has no result.
     """
     left, right = as_number(value), as_number(operand)
     if left is None or right is None:
-        raise invalid(f"preprocess: {operation} needs numbers")
+        raise Invalid(f"preprocess: {operation} needs numbers")
     try:
         result = as_number(_ARITHMETIC[operation](left, right))
     except (ZeroDivisionError, OverflowError, TypeError) as error:
-        raise invalid(f"preprocess: {operation}: {error}") from error
+        raise Invalid(f"preprocess: {operation}: {error}") from error
     if result is None:
-        raise invalid(f"preprocess: {operation}: the result overflows")
+        raise Invalid(f"preprocess: {operation}: the result overflows")
     return result

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from ...version import __version__
 from ..core import devices, fleet
-from ..core.errors import Malformed, Unauthorized
+from ..core.errors import Invalid, Unauthorized
 from ..core.unit import Unit
 from .http import Read, Request, not_allowed
 
@@ -36,11 +36,11 @@ async def respond(request: Request, read: Read) -> Optional[Response]:
     request.body = await read(request.platform.settings.max_keyless_bytes)
     given = request.json()
     if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
-        raise Malformed("the body must be an object of texts")
+        raise Invalid("the body must be an object of texts")
     try:
         inspect.signature(add).bind(None, **given)
     except TypeError as error:
-        raise Malformed(f"the body has a field too few or too many: {error}") from error
+        raise Invalid(f"the body has a field too few or too many: {error}") from error
     added = await request.platform.run(partial(add, **given), check=request.check)
     return JSONResponse(added._asdict())
 

@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ..core.errors import HungUp, NotKept, Problem, Refused, TooLarge, Unauthorized
+from ..core.errors import HungUp, NotKept, Refused, TooLarge, Unauthorized
 from ..platform import Platform
 from . import admin, calllog, data, provisioning, rpc
 from .connection import ANSWER
 from .hosts import Hosts
-from .http import DETAIL, STATUS, TEXT, Request, hung_up, not_allowed, problem, whole
+from .http import DETAIL, TEXT, Request, hung_up, not_allowed, problem, status_of, whole
 
 _JSON = "application/json; charset=utf-8"
 _JSON_TYPE = (b"content-type", _JSON.encode("ascii"))
@@ -106,8 +106,8 @@ class App:
     async def _answer(self, request: Request) -> Response:
         try:
             return await self._front(request)
-        except (Problem, Refused) as error:
-            status = STATUS[type(error)]
+        except Refused as error:
+            status = status_of(error)
             # The rest of a body that is too large is not read: the connection ends.
             headers = {"Connection": "close"} if status == 413 else None
             return problem(status, str(error), headers)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from ..core import access, aliased
 from ..core.aliased import Writer
-from ..core.errors import Malformed, Refused, TooLarge
+from ..core.errors import Invalid, Refused, TooLarge
 from ..core.procedures.series import LONGEST_TIMEOUT
 from ..core.turns import Pace, Steps, each, in_turns
 from ..core.unit import Node, Unit
@@ -97,7 +97,7 @@ def _pairs(request: Request) -> Steps[list[tuple[str, str]]]:
             yield
         name, equals, value = part.partition("=")
         if not equals:
-            raise Malformed(f"a pair needs an equals sign: {part[:40]!r}")
+            raise Invalid(f"a pair needs an equals sign: {part[:40]!r}")
         if len(part) > longest:
             raise TooLarge(f"a value has at most {most} bytes")
         pairs.append((_decoded(name), _decoded(value)))
@@ -118,7 +118,7 @@ def _decoded(text: str) -> str:
     try:
         return unquote_plus(text, errors="strict")
     except UnicodeError as error:
-        raise Malformed("not UTF-8") from error
+        raise Invalid("not UTF-8") from error
 
 
 def _asked(request: Request) -> Steps[list[str]]:
@@ -245,7 +245,7 @@ async def _next_point(
 def _one_alias(request: Request) -> Steps[str]:
     aliases = yield from _asked(request)
     if len(aliases) != 1:
-        raise Malformed("a long poll asks for exactly one alias")
+        raise Invalid("a long poll asks for exactly one alias")
     return aliases[0]
 
 
@@ -253,7 +253,7 @@ def _timeout(text: str) -> float:
     """Seconds, from the milliseconds of a header."""
     milliseconds = whole(text)
     if milliseconds is None:
-        raise Malformed("Request-Timeout must be a number of milliseconds")
+        raise Invalid("Request-Timeout must be a number of milliseconds")
     return min(milliseconds, LONGEST_TIMEOUT) / 1000
 
 
@@ -269,7 +269,7 @@ def _since(request: Request) -> int | None:
         moment = parsedate_to_datetime(text)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
     except (ValueError, TypeError, OverflowError, IndexError) as error:
-        raise Malformed("If-Modified-Since must be Unix seconds or an HTTP date") from error
+        raise Invalid("If-Modified-Since must be Unix seconds or an HTTP date") from error
 
 
 def _wait_alias(unit: Unit, request: Request, client: Node) -> Steps[Later]:
@@ -300,7 +300,7 @@ def _record(unit: Unit, request: Request, client: Node) -> Steps[Response]:
         if name == "alias":
             current = blocks.setdefault(value, [])
         elif current is None:
-            raise Malformed("a timestamp before the first alias")
+            raise Invalid("a timestamp before the first alias")
         else:
             current.append((aliased.timestamp(name), value))
     return (yield from _stored(unit, request, client, blocks))

@@ -43,8 +43,8 @@ REASONS = {
     416: "Range Not Satisfiable",
     500: "Internal Server Error",
 }
-STATUS: dict[type[Exception], int] = {
-    errors.Malformed: 400,
+# How provisioning, data and admin say a refusal, see `errors.said_in`.
+STATUS: dict[type[errors.Refused], int] = {
     errors.Refused: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
@@ -65,6 +65,11 @@ _HOP = 5000  # that are passed over in one step
 
 T = TypeVar("T")
 BEYOND = 10**18  # fits in 64 bits, also where something is added to it
+
+
+def status_of(refused: errors.Refused) -> int:
+    """The status of HTTP that says a refusal."""
+    return errors.said_in(STATUS, refused)
 
 
 class Form:
@@ -95,7 +100,7 @@ class Form:
         """The first value of a field that must be there."""
         value = self.get(name)
         if not value:
-            raise errors.Malformed(f"the field {name} is missing")
+            raise errors.Invalid(f"the field {name} is missing")
         return value
 
 
@@ -136,7 +141,7 @@ def form_steps(text: str) -> Steps[Form]:
         try:
             form.add(parse_qsl(text[start:end], keep_blank_values=True, errors="strict"))
         except (UnicodeError, ValueError) as error:
-            raise errors.Malformed("the fields are not UTF-8") from error
+            raise errors.Invalid("the fields are not UTF-8") from error
         start = end + 1
         yield
     return form
@@ -159,7 +164,7 @@ def most_bytes(request: Request, check: Callable[[Unit], object], most: int) -> 
     """How long a body may be: `most` when `check` finds no fault with the caller."""
     try:
         request.platform.work(check)
-    except (errors.Problem, errors.Refused):
+    except errors.Refused:
         return min(most, request.platform.settings.max_keyless_bytes)
     return most
 
@@ -235,7 +240,7 @@ class Request:
         try:
             return self.body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise errors.Malformed("the body is not UTF-8") from error
+            raise errors.Invalid("the body is not UTF-8") from error
 
     def form(self) -> Form:
         """The fields of the body, which must be a form."""
@@ -271,7 +276,7 @@ class Request:
             except StopIteration:
                 return found
             except csv.Error as error:
-                raise errors.Malformed(f"line {line}: {error}") from error
+                raise errors.Invalid(f"line {line}: {error}") from error
             if row:
                 found.append(work(line, row))
             if pace.is_full():
@@ -283,9 +288,9 @@ class Request:
         try:
             return (yield from decoded(self.body, deepest))
         except jsontext.NestedTooDeep:
-            raise errors.Malformed(f"the body is nested more than {deepest} deep") from None
+            raise errors.Invalid(f"the body is nested more than {deepest} deep") from None
         except jsontext.NotJson as error:
-            raise errors.Malformed(str(error)) from None
+            raise errors.Invalid(str(error)) from None
 
     def json(self) -> Any:
         """The JSON of the body, which is short."""
@@ -296,7 +301,7 @@ class Request:
         query = self.query
         offset, limit = whole(query.get("offset", "0")), whole(query.get("limit", "5"))
         if offset is None or limit is None:
-            raise errors.Malformed("offset and limit must be integers that are not negative")
+            raise errors.Invalid("offset and limit must be integers that are not negative")
         return offset, min(max(limit, 5), 1000)
 
 
@@ -305,8 +310,8 @@ def at_line(line: int) -> Iterator[None]:
     """Say of what makes no sense in which line of the body it stands."""
     try:
         yield
-    except errors.Malformed as error:
-        raise errors.Malformed(f"line {line}: {error.detail}") from error
+    except errors.Invalid as error:
+        raise errors.Invalid(f"line {line}: {error.reason}") from error
 
 
 class _Lines:

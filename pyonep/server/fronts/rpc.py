@@ -7,12 +7,12 @@ until their effects are durable, and writes the answers.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
-from ..core import jsontext, pieces
+from ..core import errors, jsontext, pieces
 from ..core.access import Caller
 from ..core.budget import Budget
-from ..core.errors import BadArguments, BadWord, HungUp, NotKept, Refused, Unauthorized
+from ..core.errors import HungUp, NotKept, Refused, Unauthorized
 from ..core.pieces import Encoded
 from ..core.results import Partly
 from ..core.turns import Steps, Turn, in_turns
@@ -244,11 +244,6 @@ async def _run(
             weight = pieces.weight(result)
             if weight > _FREE_ITEMS:
                 result = await _told(result, weight, budget)
-    except LookupError:
-        return _Ran(_failed(NOT_SUPPORTED, "Error", "procedure"), "there is no such procedure")
-    except BadArguments as error:
-        message = str(error) if isinstance(error, BadWord) else "Error"
-        return _Ran(_failed(NOT_SUPPORTED, message, "arguments"), str(error))
     except Refused as refused:
         return _refused(refused)
     except NotKept:
@@ -282,13 +277,49 @@ def _failed(code: int, message: str, context: str) -> dict[str, Any]:
 
 
 def _refused(refused: Refused) -> _Ran:
-    outcome: dict[str, Any] = {"status": refused.status}
-    if refused.result is not None:
-        outcome["result"] = refused.result
-    if refused.reason and refused.status == "invalid":
-        outcome["error"] = _error(BAD_REQUEST, refused.reason, "arguments")
-        return _Ran(outcome)
-    return _Ran(outcome, refused.reason)
+    status, tell = errors.said_in(_SAID, refused)
+    outcome = {"status": status, **tell(refused.reason)}
+    return _Ran(outcome, "" if tell is _why else refused.reason)
+
+
+def status_of(refused: Refused) -> str:
+    """The word that says a refusal."""
+    return errors.said_in(_SAID, refused)[0]
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    return {}
+
+
+def _why(reason: str) -> dict[str, Any]:
+    return {"error": _error(BAD_REQUEST, reason, "arguments")} if reason else {}
+
+
+def _as_result(reason: str) -> dict[str, Any]:
+    return {"result": reason}
+
+
+def _not_supported(context: str) -> Callable[[str], dict[str, Any]]:
+    return lambda reason: {"error": _error(NOT_SUPPORTED, "Error", context)}
+
+
+def _which_words(reason: str) -> dict[str, Any]:
+    return {"error": _error(NOT_SUPPORTED, reason, "arguments")}
+
+
+# How the RPC says a refusal, see `errors.said_in`: the status, and what the answer has besides.
+_SAID: dict[type[Refused], tuple[str, Callable[[str], dict[str, Any]]]] = {
+    Refused: ("invalid", _why),
+    errors.Forbidden: ("restricted", _nothing),
+    errors.Locked: ("locked", _nothing),
+    errors.NotOwner: ("noauth", _nothing),
+    errors.Mistaken: ("error", _nothing),
+    errors.NoSuchType: ("error", _as_result),
+    errors.Expired: ("expire", _nothing),
+    errors.BadArguments: ("fail", _not_supported("arguments")),
+    errors.BadWord: ("fail", _which_words),
+    errors.NoProcedure: ("fail", _not_supported("procedure")),
+}
 
 
 async def _settle(platform: Platform, ran: list[_Ran]) -> None:
@@ -302,7 +333,7 @@ async def _settle(platform: Platform, ran: list[_Ran]) -> None:
         try:
             point = await platform.waits.result(waiter)
         except Refused as refused:
-            one.outcome["status"] = refused.status
+            one.outcome["status"] = status_of(refused)
         else:
             one.outcome.update(status="ok", result=point)
         if not has_ended:

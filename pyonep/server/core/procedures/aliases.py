@@ -7,7 +7,7 @@ from typing import Any, Callable
 from .. import access
 from ..access import Call
 from ..dataports import LONGEST_ALIAS
-from ..errors import Refused, invalid, shown
+from ..errors import Forbidden, Invalid, shown
 from .table import a_text, a_word, procedure
 
 
@@ -19,10 +19,10 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
     a_word(first, ["alias"])
     alias = a_text(third, "alias")
     if not 0 < len(alias) <= LONGEST_ALIAS:
-        raise invalid(f"an alias must have 1 to {LONGEST_ALIAS} characters")
+        raise Invalid(f"an alias must have 1 to {LONGEST_ALIAS} characters")
     node = call.readable(second)
     if call.aliased(alias) is not None:
-        raise invalid(f"the alias {shown(alias)} is in use")
+        raise Invalid(f"the alias {shown(alias)} is in use")
     call.unit.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
     call.unit.resources.map(call.client.id, alias, node.id)
 
@@ -54,7 +54,7 @@ def _owner(call: Call, resource: Any) -> str:
     node = call.below(resource)
     owner = call.unit.resources.by_id(node.owner or 0)
     if owner is None:
-        raise Refused("restricted")
+        raise Forbidden
     return owner.rid
 
 
@@ -62,7 +62,7 @@ def _shared(call: Call, code: Any) -> str:
     share = call.unit.rights.share(a_text(code, "code"))
     node = None if share is None else call.unit.resources.by_id(share.resource)
     if node is None or not access.in_tree(call.unit, node):
-        raise invalid("no such share code")
+        raise Invalid("no such share code")
     return node.rid
 
 

@@ -9,7 +9,7 @@ from ...store import Node
 from .. import access
 from ..access import Call
 from ..descriptions import KINDS
-from ..errors import Refused
+from ..errors import NoSuchType
 from ..turns import Pace, Steps, pages
 from .table import a_list, a_text, an_object, procedure
 
@@ -39,8 +39,7 @@ def _listing(call: Call, types: list[Any], options: dict[str, Any]) -> Steps[dic
     result = {}
     for kind in types:
         if kind not in KINDS:
-            reason = f"a type must be one of {', '.join(KINDS)}"
-            raise Refused("error", reason, result=reason)
+            raise NoSuchType(f"a type must be one of {', '.join(KINDS)}")
         found: list[str] = []
         for name, value in wanted.items():
             if name in _LISTERS:

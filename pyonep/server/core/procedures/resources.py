@@ -8,7 +8,7 @@ from typing import Any
 from ...store import Node
 from .. import access, descriptions, lifecycle
 from ..access import Call
-from ..errors import Refused, invalid
+from ..errors import Forbidden, Invalid
 from ..limits import ENTITIES
 from ..turns import Steps
 from .table import a_text, a_word, an_object, procedure, seconds
@@ -35,7 +35,7 @@ def _create(call: Call, kind: Any, given: Any) -> Any:
         return _clone(call, description)
     _check_named(call, descriptions.references(description))
     if kind not in descriptions.KINDS:
-        raise invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
+        raise Invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
     return lifecycle.create(call.unit, call.client, kind, description).rid
 
 
@@ -55,19 +55,19 @@ def _clone(call: Call, given: dict[str, Any]) -> Steps[str]:
 def clone_source(call: Call, given: dict[str, Any]) -> Node:
     """The client that a clone's description names, by RID or by share code."""
     if ("rid" in given) == ("code" in given):
-        raise invalid("a clone needs either rid or code")
+        raise Invalid("a clone needs either rid or code")
     if "rid" in given:
         node = call.own(given["rid"])
     else:
         share = call.unit.rights.share(a_text(given["code"], "code"))
         if share is None or share.activator is not None:
-            raise invalid("no such share code, or it was activated")
+            raise Invalid("no such share code, or it was activated")
         found = call.unit.resources.by_id(share.resource)
         if found is None or not access.in_tree(call.unit, found):
-            raise invalid("the shared resource is gone")
+            raise Invalid("the shared resource is gone")
         node = found
     if node.type != "client" or node.owner is None:
-        raise invalid("only a client can be cloned")
+        raise Invalid("only a client can be cloned")
     call.require_reading(node)
     return node
 
@@ -106,7 +106,7 @@ def move(call: Call, resource: Any, destination: Any, options: Any = None) -> An
     """Put a resource below another client."""
     node, target = call.below(resource), call.own(destination)
     if target.type != "client":
-        raise invalid("the destination must be a client")
+        raise Invalid("the destination must be a client")
     if node.owner != target.id:
         _check_move(call, node, target)
     with_aliases = bool(an_object(options, "options").get("aliases"))
@@ -118,7 +118,7 @@ def _check_move(call: Call, node: Node, target: Node) -> None:
     call.require_reading(node)
     call.require_reading(target)
     if call.permissions is not None and not call.permitted(target) <= call.permitted(node):
-        raise Refused("restricted", "the token would permit more there than here")
+        raise Forbidden("the token would permit more there than here")
 
 
 @procedure
@@ -127,7 +127,7 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
     node = call.own(resource)
     word = a_text(word, "tag")
     if not word:
-        raise invalid("a tag must be text with at least one character")
+        raise Invalid("a tag must be text with at least one character")
     if a_word(action, ("add", "remove")) == "add":
         _check_tag(call, node, word)
         call.unit.resources.add_tag(node.id, word)
@@ -138,10 +138,10 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
 def _check_tag(call: Call, node: Node, word: str) -> None:
     settings, resources = call.unit.settings, call.unit.resources
     if len(word) > settings.max_tag:
-        raise invalid(f"a tag has at most {settings.max_tag} characters")
+        raise Invalid(f"a tag has at most {settings.max_tag} characters")
     is_full = resources.tag_count(node.id) >= settings.max_tags
     if is_full and word not in resources.tags(node.id):
-        raise invalid(f"a resource has at most {settings.max_tags} tags")
+        raise Invalid(f"a resource has at most {settings.max_tags} tags")
 
 
 @procedure
@@ -150,11 +150,11 @@ def comment(call: Call, resource: Any, visibility: Any, text: Any) -> None:
     node = call.own(resource)
     text = a_text(text, "a comment")
     if visibility not in VISIBILITIES:
-        raise invalid(f"visibility must be {' or '.join(VISIBILITIES)}")
+        raise Invalid(f"visibility must be {' or '.join(VISIBILITIES)}")
     if len(text) > _LONGEST_COMMENT:
-        raise invalid(f"a comment must have at most {_LONGEST_COMMENT} characters")
+        raise Invalid(f"a comment must have at most {_LONGEST_COMMENT} characters")
     if len(call.unit.resources.comments(node.id)) >= _MOST_COMMENTS:
-        raise invalid(f"a resource has at most {_MOST_COMMENTS} comments")
+        raise Invalid(f"a resource has at most {_MOST_COMMENTS} comments")
     call.unit.resources.add_comment(node.id, visibility, text)
 
 
@@ -163,7 +163,7 @@ def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -
     """What a client and those below it used in a window; without an end up to now."""
     node = call.own(resource)
     if node.type != "client":
-        raise Refused("invalid", "only a client uses resources")
+        raise Invalid("only a client uses resources")
     now = call.unit.now()
     low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", now))
     high = min(high, now)
@@ -171,4 +171,4 @@ def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -
         return call.unit.usage.seconds_owned(node.id, metric, low, high)
     if metric in CONSUMABLES:
         return call.unit.usage.consumed(node.id, metric, low, high)
-    raise invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")
+    raise Invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")

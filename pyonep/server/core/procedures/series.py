@@ -10,7 +10,7 @@ from typing import Any, Optional
 from ...store import Node, Point
 from .. import access, dataports, flow, lifecycle, values
 from ..access import Call
-from ..errors import BadArguments, Problem, Refused, invalid
+from ..errors import BadArguments, Invalid, Mistaken
 from ..jsontext import to_text
 from ..pieces import Encoded
 from ..results import Partly, Wait
@@ -137,10 +137,7 @@ def _time(entry: Any, now: int) -> int | None:
 def _written(call: Call, resource: Any, value: Any) -> Node:
     """The series to write to, which is made when that is wanted."""
     if call.unit.settings.autocreate and call.permissions is None:
-        try:
-            dataports.provide(call.unit, call.client, resource, value)
-        except Problem as problem:
-            raise invalid(str(problem)) from problem
+        dataports.provide(call.unit, call.client, resource, value)
     return call.series(call.own(resource))
 
 
@@ -153,7 +150,7 @@ def _first_value(entries: Any) -> Any:
 def _limit(call: Call, entries: list[Any]) -> None:
     most = call.unit.settings.max_points
     if len(entries) > most:
-        raise invalid(f"at most {most} entries in one call, not {len(entries)}")
+        raise Invalid(f"at most {most} entries in one call, not {len(entries)}")
 
 
 # --- reading ---------------------------------------------------------------
@@ -183,7 +180,7 @@ def _selected(call: Call, node: Node, options: dict[str, Any]) -> Any:
     elif selection == "autowindow":
         steps = _evenly_spaced(call, node, (low, high), limit)
     else:
-        raise invalid("selection must be all, givenwindow or autowindow")
+        raise Invalid("selection must be all, givenwindow or autowindow")
     return _chosen(node, steps, ascending)
 
 
@@ -266,14 +263,14 @@ def _limit_option(options: dict[str, Any]) -> int:
     if limit is None:
         return 1
     if type(limit) is not int or not 0 <= limit <= 2**62:
-        raise invalid("limit must be an integer that is not negative")
+        raise Invalid("limit must be an integer that is not negative")
     return limit
 
 
 def _ascending(options: dict[str, Any]) -> bool:
     sort = options.get("sort") or "desc"
     if sort not in ("asc", "desc"):
-        raise invalid("sort must be asc or desc")
+        raise Invalid("sort must be asc or desc")
     return bool(sort == "asc")
 
 
@@ -391,8 +388,8 @@ def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Wait:
     given = an_object(options, "options")
     try:
         timeout, since = _timeout(given.get("timeout")), _since(given.get("since"))
-    except Refused as error:
-        raise Refused("error", error.reason) from error
+    except Invalid as error:
+        raise Mistaken(error.reason) from error
     if since is not None:
         found = call.unit.series.nth(node.id, math.floor(since) + 1, 2**62, 0)
         if found is not None:
@@ -405,7 +402,7 @@ def _timeout(given: Any) -> float:
     if given is None:
         given = DEFAULT_TIMEOUT
     if isinstance(given, bool) or not isinstance(given, (int, float)) or given < 0:
-        raise invalid("timeout must be a number of milliseconds")
+        raise Invalid("timeout must be a number of milliseconds")
     return min(given, LONGEST_TIMEOUT) / 1000
 
 

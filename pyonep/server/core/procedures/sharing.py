@@ -8,7 +8,7 @@ from ...store import Grant, Node, Share
 from .. import access, keys, limits
 from ..access import PERMISSIONS, Call
 from ..descriptions import is_key
-from ..errors import Refused, invalid
+from ..errors import Forbidden, Invalid, NotOwner
 from .table import a_text, a_word, an_object, procedure
 
 _DEFAULT_TTL = 3600  # seconds
@@ -25,7 +25,7 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
     given = an_object(options, "options")
     meta = given.get("meta", "")
     if len(a_text(meta, "meta")) > _LONGEST_META:
-        raise invalid(f"meta must have at most {_LONGEST_META} characters")
+        raise Invalid(f"meta must have at most {_LONGEST_META} characters")
     if given.get("code") is not None:
         return _change_meta(call, node, given["code"], meta)
     owner = call.unit.resources.by_id(node.owner or 0)
@@ -42,7 +42,7 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
 def _change_meta(call: Call, node: Node, code: Any, meta: str) -> str:
     found = call.unit.rights.share(a_text(code, "code"))
     if found is None or found.resource != node.id:
-        raise invalid("the resource has no such share code")
+        raise Invalid("the resource has no such share code")
     call.unit.rights.set_meta(found.code, meta)
     return found.code
 
@@ -52,11 +52,11 @@ def _activate_share(call: Call, code: str) -> None:
     found = rights.share(code) if is_key(code) else None
     node = None if found is None else call.unit.resources.by_id(found.resource)
     if found is None or node is None or not access.in_tree(call.unit, node):
-        raise invalid("no such share code")
+        raise Invalid("no such share code")
     if found.activator is not None:
-        raise invalid("the share code was activated already")
+        raise Invalid("the share code was activated already")
     if rights.activated(call.client.id, node.id) is not None:
-        raise invalid("the resource is shared with this client already")
+        raise Invalid("the resource is shared with this client already")
     rights.set_activator(found.code, call.client.id)
 
 
@@ -68,14 +68,14 @@ def _deactivate_share(call: Call, code: str) -> None:
         mine = rights.activated(call.client.id, node.id) if node else None
         found = rights.share(mine) if mine else None
     if found is None or found.activator != call.client.id:
-        raise invalid("no share that this client activated")
+        raise Invalid("no share that this client activated")
     rights.set_activator(found.code, None)
 
 
 def _revoke_share(call: Call, code: str) -> None:
     found = call.unit.rights.share(code) if is_key(code) else None
     if found is None:
-        raise invalid("no such share code")
+        raise Invalid("no such share code")
     node = _shared(call, found)
     call.require(node)
     owner = call.unit.resources.by_id(node.owner or 0)
@@ -90,9 +90,9 @@ def _shared(call: Call, found: Share) -> Node:
     """What a share opens, when the caller may revoke it."""
     node = call.unit.resources.by_id(found.resource)
     if node is None or not access.in_tree(call.unit, node):
-        raise invalid("no such share code")
+        raise Invalid("no such share code")
     if node.id == call.client.id or not access.is_within(call.unit, node, call.client.id):
-        raise Refused("noauth", "the shared resource is not below the calling client")
+        raise NotOwner("the shared resource is not below the calling client")
     return node
 
 
@@ -103,9 +103,9 @@ def _keyed(call: Call, cik: str) -> Node:
     """The client with a key, when the caller owns it directly."""
     node = call.unit.resources.by_cik(cik) if is_key(cik) else None
     if node is None or not access.in_tree(call.unit, node):
-        raise invalid("no client has this key")
+        raise Invalid("no client has this key")
     if node.owner != call.client.id:
-        raise Refused("noauth", "only the owner of a client may do this")
+        raise NotOwner("only the owner of a client may do this")
     call.require(node)
     return node
 
@@ -114,7 +114,7 @@ def _activate_client(call: Call, cik: str) -> None:
     node = _keyed(call, cik)
     status = access.key_status(node, call.unit.clock())
     if status != access.NOT_ACTIVATED:
-        raise invalid(f"the key is {status}")
+        raise Invalid(f"the key is {status}")
     call.unit.resources.set_key(node, cik, access.ACTIVATED, None)
 
 
@@ -152,7 +152,7 @@ def _run(call: Call, first: Any, second: Any, third: Any, by_kind: dict[str, Any
         call, first, second = call.acting_as(first), second, third
     kind = a_word(first, by_kind)
     if call.permissions is not None and call.procedure != "revoke":
-        raise Refused("restricted", f"no token permits {call.procedure}")
+        raise Forbidden(f"no token permits {call.procedure}")
     by_kind[kind](call, a_text(second, "code"))
 
 
@@ -164,10 +164,10 @@ def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> s
     """Make a token that acts as a client with some permissions."""
     node = call.own(resource)
     if node.type != "client":
-        raise invalid("a token acts as a client")
+        raise Invalid("a token acts as a client")
     ttl = an_object(options, "options").get("ttl", _DEFAULT_TTL)
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not 0 < ttl < 2**40:
-        raise invalid("ttl must be a positive number of seconds")
+        raise Invalid("ttl must be a positive number of seconds")
     permitted = _permissions(call, an_object(permissions, "permissions"))
     token, now = keys.new(), call.unit.clock()
     call.unit.rights.add_grant(token, Grant(node.id, permitted, now + ttl, call.caller.holder), now)
@@ -178,5 +178,5 @@ def _permissions(call: Call, given: dict[str, Any]) -> dict[str, list[str]]:
     for rid, words in given.items():
         call.own(rid)
         if not isinstance(words, list) or any(word not in PERMISSIONS for word in words):
-            raise invalid(f"permissions are lists of {', '.join(PERMISSIONS)}")
+            raise Invalid(f"permissions are lists of {', '.join(PERMISSIONS)}")
     return given

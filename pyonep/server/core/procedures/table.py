@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, TypeVar
 
 from ..descriptions import is_storable
-from ..errors import BadArguments, BadWord, invalid
+from ..errors import BadArguments, BadWord, Invalid, NoProcedure
 
 Procedure = TypeVar("Procedure", bound=Callable[..., Any])
 
@@ -41,12 +41,12 @@ def find(name: str, arguments: list[Any]) -> Callable[..., Any]:
     """The function of a procedure.
 
     Raises:
-        LookupError: There is no such procedure.
+        NoProcedure: There is no such procedure.
         BadArguments: It does not take so many arguments.
     """
     entry = _TABLE.get(name)
     if entry is None:
-        raise LookupError(name)
+        raise NoProcedure("there is no such procedure")
     if not entry.fewest <= len(arguments) <= entry.most:
         raise BadArguments(
             f"{name} takes {entry.fewest} to {entry.most} arguments, not {len(arguments)}"
@@ -77,12 +77,12 @@ def a_text(value: Any, what: str) -> str:
     """The argument, when it is text.
 
     Raises:
-        Refused: ``invalid``: it cannot be written as UTF-8.
+        Invalid: It cannot be written as UTF-8.
     """
     if not isinstance(value, str):
         raise BadArguments(f"{what} must be text")
     if not is_storable(value):
-        raise invalid(f"{what} holds half of a surrogate pair, which is no character")
+        raise Invalid(f"{what} holds half of a surrogate pair, which is no character")
     return value
 
 
@@ -102,10 +102,10 @@ def seconds(value: Any, what: str, default: float) -> float:
     """A time in Unix seconds; null counts as the default.
 
     Raises:
-        Refused: ``invalid``: it is no number.
+        Invalid: It is no number.
     """
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**61:
-        raise invalid(f"{what} must be a Unix time in seconds")
+        raise Invalid(f"{what} must be a Unix time in seconds")
     return value

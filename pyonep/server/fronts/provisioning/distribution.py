@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from ...core import contents, fleet, names, serials
-from ...core.errors import Forbidden, Malformed, NotFound
+from ...core.errors import Forbidden, Invalid, NotFound
 from ...core.managing import Manager
 from ...core.turns import Pace, Steps
 from ...core.unit import PIECE, Content, Model, Node, Unit
@@ -29,10 +29,10 @@ def download(unit: Unit, request: Request, client: Node) -> Steps[Response]:
     vendor, model = query.need("vendor"), query.need("model")
     wants_info, name = query.is_true("info"), query.get("id")
     if wants_info and not name:
-        raise Malformed("info needs an id")
+        raise Invalid("info needs an id")
     found = fleet.named(unit, vendor, model)
     if found is None:
-        raise (Malformed if wants_info else Forbidden)("no such vendor and model")
+        raise (Invalid if wants_info else Forbidden)("no such vendor and model")
     sn = serials.of_device(unit, found[1], client)
     if not name:
         return (yield from _usable(unit, request, found[1], sn))
@@ -59,7 +59,7 @@ def _facts(content: Content) -> list[object]:
 def entries(unit: Unit, request: Request, caller: Manager, name: str) -> Steps[Response]:
     """``GET /provision/manage/content/MODEL``: the content of a model."""
     sn = request.query.get("sn")
-    model = _model(unit, caller, name, Malformed)
+    model = _model(unit, caller, name, Invalid)
     if sn:
         return _usable(unit, request, model, sn)
     return paged(request, contents.listing(unit, model))
@@ -83,7 +83,7 @@ def entry(
     """``GET /provision/manage/content/MODEL/ID``: what it is, its groups or its bytes."""
     query, page = request.query, request.page()
     sn, download = query.get("sn"), query.is_true("download")
-    missing = Forbidden if download else Malformed if sn else NotFound
+    missing = Forbidden if download else Invalid if sn else NotFound
     model = _model(unit, caller, name, missing)
     if query.get("show") == "groups":
         return (yield from paged(request, contents.holding(unit, model, identifier), *page))

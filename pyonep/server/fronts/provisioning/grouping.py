@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from ...core import groups, names
-from ...core.errors import Malformed
+from ...core.errors import Invalid
 from ...core.managing import Manager
 from ...core.turns import Steps, each
 from ...core.unit import Member, Unit
@@ -94,7 +94,7 @@ def change_members(
         form = yield from request.form_steps()
         wanted = yield from _listed_members(form)
     if not wanted:
-        raise Malformed("no member given")
+        raise Invalid("no member given")
     change = groups.remove_members if form.is_true("delete") else groups.set_members
     yield from change(unit, _group(unit, caller, name, identifier), wanted)
     return done()
@@ -120,7 +120,7 @@ def remove_members(
 ) -> Steps[Response]:
     """``DELETE /provision/manage/group/MODEL/ID/``: remove members."""
     if not request.body:
-        raise Malformed("say which members to remove")
+        raise Invalid("say which members to remove")
     request.need_type(CSV_TYPE)
     wanted = yield from request.rows(lambda line, row: _member(line, row[:2]))
     yield from groups.remove_members(unit, _group(unit, caller, name, identifier), wanted)

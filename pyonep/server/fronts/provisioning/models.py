@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from ...core import enabling, fleet, names, ranges, serials
-from ...core.errors import Malformed
+from ...core.errors import Invalid
 from ...core.managing import Manager
 from ...core.turns import Steps, each
 from ...core.unit import Model, Unit
@@ -38,7 +38,7 @@ def models(unit: Unit, request: Request, caller: Manager) -> Response:
     """``GET /provision/manage/model/``: the vendor's models, or those shared with it."""
     show = request.query.get("show")
     if show not in ("", "shared"):
-        raise Malformed("show must be shared")
+        raise Invalid("show must be shared")
     if show == "shared":
         return listed(fleet.shared_to(unit, caller.vendor))
     return listed([[name] for name in fleet.models(unit, caller.vendor)])
@@ -88,7 +88,7 @@ def numbers(unit: Unit, request: Request, caller: Manager, name: str) -> Answer:
     query, page = request.query, request.page()
     show = query.get("show")
     if show not in ("", "ranges"):
-        raise Malformed("show must be ranges")
+        raise Invalid("show must be ranges")
     model = caller.model(unit, name)
     if show == "ranges":
         return _ranges(unit, model)
@@ -142,14 +142,14 @@ def _add(
 
 def _some(given: list[Any]) -> list[Any]:
     if not given:
-        raise Malformed("no serial number given")
+        raise Invalid("no serial number given")
     return given
 
 
 def _entry(line: int, row: list[str]) -> tuple[str, str]:
     with at_line(line):
         if len(row) > 2:
-            raise Malformed("more than two columns")
+            raise Invalid("more than two columns")
         extra = row[1] if len(row) == 2 else ""
         return names.name(row[0], "sn"), names.remark(extra, "extra")
 
@@ -157,7 +157,7 @@ def _entry(line: int, row: list[str]) -> tuple[str, str]:
 def remove_numbers(unit: Unit, request: Request, caller: Manager, name: str) -> Answer:
     """``DELETE /provision/manage/model/MODEL/``: remove serial numbers or ranges."""
     if not request.body:
-        raise Malformed("say which serial numbers to remove")
+        raise Invalid("say which serial numbers to remove")
     if request.media_type in JSON_TYPES:
         return _remove_ranges(unit, request, caller, name)
     request.need_type(CSV_TYPE, *JSON_TYPES)
@@ -189,7 +189,7 @@ def number(unit: Unit, request: Request, caller: Manager, name: str, sn: str) ->
     """``GET /provision/manage/model/MODEL/SN``: its state, its groups or its log."""
     show = request.query.get("show")
     if show not in ("", "groups", "log"):
-        raise Malformed("show must be groups or log")
+        raise Invalid("show must be groups or log")
     page = request.page()
     model = caller.model(unit, name)
     if show == "groups":
@@ -206,7 +206,7 @@ def act_on_number(unit: Unit, request: Request, caller: Manager, name: str, sn: 
     enable, disable = form.is_true("enable"), form.is_true("disable")
     owner, old = form.get("owner"), form.get("oldsn")
     if enable == disable or (owner and old):
-        raise Malformed("enable=true (with owner or oldsn) or disable=true")
+        raise Invalid("enable=true (with owner or oldsn) or disable=true")
     model = caller.model(unit, name)
     if disable:
         enabling.disable(unit, caller, model, sn)
