@@ -13,7 +13,7 @@ INHERIT = dict.fromkeys(LIMITS, "inherit")
 
 def used(unit, client, kind="dataport"):
     """What a client owns of a kind, and what counts against it."""
-    return unit.resources.tallies(client.id).get(kind, (0, 0))
+    return unit.usage.tallies(client.id).get(kind, (0, 0))
 
 
 def box(make, of=None, **most):
