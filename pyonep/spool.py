@@ -107,6 +107,8 @@ class SpoolBuffer(MemoryBuffer):
             if found is None or found == known:
                 continue
             MemoryBuffer.remove(self, [number])
+            with contextlib.suppress(ValueError):
+                self._order.remove(number)  # or it would be there twice
             if known is not None:
                 self._keep(known)
             self._unsaved.add(number)

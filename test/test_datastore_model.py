@@ -937,3 +937,21 @@ def test_a_value_in_flight_at_a_kill_is_told_from_the_one_before(world, tmp_path
     assert store.flush(60)
     assert [value for _, value in world.points(kind)] == [1 + added, 1 + added]
     world.kill(store)
+
+
+def test_points_that_a_full_disk_did_not_take_are_counted_once_after_close_and_start(
+    world, tmp_path
+) -> None:
+    store = world.store(interval=1, spool=str(tmp_path / "spool"))
+    world.network.outage = Fault("refused connection")
+    for value in (1, 2, 3):
+        store.write("number", value)
+        store.stop(True)  # it misses its moment
+    world.network.heal()
+    world.disk_is_full = True
+    world.network.plan = [None, None, Fault("cut after")]
+    assert store.close(0.1) is False
+    store.start()
+    assert store.flush(60) and store.statistics().sent == 3
+    assert [value for _, value in world.points("number")] == [1, 2, 3]
+    world.kill(store)
