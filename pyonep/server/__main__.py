@@ -31,7 +31,7 @@ from .core.errors import Refused
 from .core.fleet import VendorAccount
 from .core.settings import Settings
 from .fronts import admin, calllog
-from .fronts.http import DETAIL
+from .fronts.answers import DETAIL
 from .local import LocalPlatform
 from .platform import Platform, StoreError, StoreInUse
 from .runner import Server, endpoint, listen

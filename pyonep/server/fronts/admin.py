@@ -17,7 +17,8 @@ from ...version import __version__
 from ..core import devices, fleet
 from ..core.errors import Invalid, Unauthorized
 from ..core.unit import Unit
-from .http import Read, Request, not_allowed
+from .answers import not_allowed
+from .http import Read, Request
 
 HEALTH = "/health"
 KEY_HEADER = "X-Admin-Key"

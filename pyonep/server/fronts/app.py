@@ -13,9 +13,11 @@ from starlette.types import Message, Receive, Scope, Send
 from ..core.errors import HungUp, NotKept, Refused, TooLarge, Unauthorized
 from ..platform import Platform
 from . import admin, calllog, data, provisioning, rpc
+from .answers import DETAIL, TEXT, not_allowed, problem
+from .bodies import whole
 from .connection import ANSWER
 from .hosts import Hosts
-from .http import DETAIL, TEXT, Request, hung_up, not_allowed, problem, status_of, whole
+from .http import Request, hung_up, status_of
 
 _JSON = "application/json; charset=utf-8"
 _JSON_TYPE = (b"content-type", _JSON.encode("ascii"))

@@ -21,7 +21,8 @@ from starlette.responses import Response
 
 from ...redaction import redact
 from ..core import access
-from .http import DETAIL, Request
+from .answers import DETAIL
+from .http import Request
 
 if TYPE_CHECKING:
     from ..platform import Platform

@@ -18,21 +18,9 @@ from ..core.errors import Invalid, Refused, TooLarge
 from ..core.procedures.series import LONGEST_TIMEOUT
 from ..core.turns import Pace, Steps, each, in_turns
 from ..core.unit import Node, Unit
-from .http import (
-    FORM,
-    Answer,
-    Handler,
-    Later,
-    Read,
-    Request,
-    answered,
-    hung_up,
-    most_bytes,
-    not_allowed,
-    nothing,
-    plain,
-    whole,
-)
+from .answers import FORM, not_allowed, nothing, plain
+from .bodies import whole
+from .http import Answer, Handler, Later, Read, Request, answered, hung_up, most_bytes
 
 _STACKS = ("onep:v1", "api:v1")
 _SAFE = "-._~"

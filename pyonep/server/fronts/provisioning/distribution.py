@@ -15,7 +15,9 @@ from ...core.managing import Manager
 from ...core.turns import Pace, Steps
 from ...core.unit import PIECE, Content, Model, Node, Unit
 from ...platform import Batch
-from ..http import Answer, Later, Request, Rows, done, listed, paged, ranged, whole
+from ..answers import Rows, done, listed, paged, ranged
+from ..bodies import whole
+from ..http import Answer, Later, Request
 
 _AT_ONCE = 50  # names that one step writes
 _ANY_TYPE = "application/octet-stream"
@@ -41,7 +43,7 @@ def download(unit: Unit, request: Request, client: Node) -> Steps[Response]:
 
 
 def _usable(unit: Unit, request: Request, model: Model, sn: str) -> Steps[Response]:
-    rows, pace = Rows(request), Pace(_AT_ONCE)
+    rows, pace = Rows(request.budget), Pace(_AT_ONCE)
     for name in (yield from contents.usable(unit, model, sn)):
         rows.add([name])
         if pace.is_full():
@@ -62,7 +64,7 @@ def entries(unit: Unit, request: Request, caller: Manager, name: str) -> Steps[R
     model = _model(unit, caller, name, Invalid)
     if sn:
         return _usable(unit, request, model, sn)
-    return paged(request, contents.listing(unit, model))
+    return paged(request.budget, contents.listing(unit, model))
 
 
 def change_entries(unit: Unit, request: Request, caller: Manager, name: str) -> Answer:
@@ -86,7 +88,7 @@ def entry(
     missing = Forbidden if download else Invalid if sn else NotFound
     model = _model(unit, caller, name, missing)
     if query.get("show") == "groups":
-        return (yield from paged(request, contents.holding(unit, model, identifier), *page))
+        return (yield from paged(request.budget, contents.holding(unit, model, identifier), *page))
     if sn:
         content = yield from contents.authorised(unit, model, sn, identifier)
     else:

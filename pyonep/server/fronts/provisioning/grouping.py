@@ -9,18 +9,9 @@ from ...core.errors import Invalid
 from ...core.managing import Manager
 from ...core.turns import Steps, each
 from ...core.unit import Member, Unit
-from ..http import (
-    CSV_TYPE,
-    FORM_TYPE,
-    Answer,
-    Form,
-    Request,
-    at_line,
-    done,
-    listed,
-    paged,
-    whole,
-)
+from ..answers import done, listed, paged
+from ..bodies import Form, at_line, whole
+from ..http import CSV_TYPE, FORM_TYPE, Answer, Request
 
 # --- groups ----------------------------------------------------------------
 
@@ -28,7 +19,7 @@ from ..http import (
 def listing(unit: Unit, request: Request, caller: Manager, name: str) -> Steps[Response]:
     """``GET /provision/manage/group/MODEL``: the groups of a model."""
     page = request.page()
-    return paged(request, groups.listing(unit, caller.model(unit, name)), *page)
+    return paged(request.budget, groups.listing(unit, caller.model(unit, name)), *page)
 
 
 def change_groups(unit: Unit, request: Request, caller: Manager, name: str) -> Answer:
@@ -51,7 +42,7 @@ def group(
     group = groups.found(unit, caller, model, identifier)
     if show == "groups":
         holding = groups.holding(unit, model, "group", group.name)
-        return (yield from paged(request, holding, *page))
+        return (yield from paged(request.budget, holding, *page))
     return listed([[group.meta, (yield from groups.count_members(unit, group))]])
 
 
@@ -79,7 +70,7 @@ def members(unit: Unit, request: Request, caller: Manager, name: str, identifier
     group = _group(unit, caller, name, identifier)
     if member:
         return listed(groups.members_named(unit, group, type, member))
-    return paged(request, groups.members(unit, group, type), *page)
+    return paged(request.budget, groups.members(unit, group, type), *page)
 
 
 def change_members(

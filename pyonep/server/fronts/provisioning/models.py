@@ -13,23 +13,9 @@ from ...core.errors import Invalid
 from ...core.managing import Manager
 from ...core.turns import Steps, each
 from ...core.unit import Model, Unit
-from ..http import (
-    CSV,
-    CSV_TYPE,
-    FORM,
-    FORM_TYPE,
-    JSON,
-    JSON_TYPES,
-    Answer,
-    Form,
-    Request,
-    at_line,
-    done,
-    listed,
-    nothing,
-    paged,
-    plain,
-)
+from ..answers import CSV, FORM, JSON, done, listed, nothing, paged, plain
+from ..bodies import Form, at_line
+from ..http import CSV_TYPE, FORM_TYPE, JSON_TYPES, Answer, Request
 
 # --- models ----------------------------------------------------------------
 
@@ -94,7 +80,7 @@ def numbers(unit: Unit, request: Request, caller: Manager, name: str) -> Answer:
         return _ranges(unit, model)
     listing = serials.listing(unit, caller, model, query.get("shared"))
     row = _row_with_status if query.is_true("status") else _row
-    return paged(request, listing, *page, row)
+    return paged(request.budget, listing, *page, row)
 
 
 def _row(sn: str, state: str, rid: str, extra: str) -> list[str]:
@@ -193,9 +179,9 @@ def number(unit: Unit, request: Request, caller: Manager, name: str, sn: str) ->
     page = request.page()
     model = caller.model(unit, name)
     if show == "groups":
-        return paged(request, serials.holding(unit, caller, model, sn), *page)
+        return paged(request.budget, serials.holding(unit, caller, model, sn), *page)
     if show == "log":
-        return paged(request, serials.log(unit, caller, model, sn))
+        return paged(request.budget, serials.log(unit, caller, model, sn))
     shown = serials.shown(unit, caller, model, sn)
     return nothing(204) if shown.state == serials.UNUSED else listed([shown[1:]])
 

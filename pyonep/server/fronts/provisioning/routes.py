@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from ...core.managing import Manager
 from ...core.unit import Unit
-from ..http import Answer, Handler, Read, Request, answered, most_bytes, not_allowed, problem
+from ..answers import not_allowed, problem
+from ..http import Answer, Handler, Read, Request, answered, most_bytes
 from . import callers, distribution, grouping, models, vendors
 from .callers import CLIENT, NOBODY, VENDOR, VENDOR_BY_KEY
 

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from ...core import fleet, managing, names
 from ...core.managing import Manager
 from ...core.unit import Node, Unit
-from ..http import CSV, Request, done, listed, nothing, plain
+from ..answers import CSV, done, listed, nothing, plain
+from ..http import Request
 from . import callers
 
 # --- registration ----------------------------------------------------------
