@@ -27,7 +27,7 @@ from pyonep.server.background.waits import Waits
 from pyonep.server.core import jsontext, pieces
 from pyonep.server.core.events import Written
 from pyonep.server.core.results import Wait
-from pyonep.server.core.turns import TURN, at_once, collector, in_turns
+from pyonep.server.core.turns import at_once, collector, in_turns
 from pyonep.server.runner import Server, listen
 
 RPC = "/onep:v1/rpc/process"
@@ -830,15 +830,13 @@ def collected_during_long_work():
     """Whether the collector is there at the end of some long work, and whether it comes back."""
     seen = []
 
-    def steps():
-        with_breaks = 3 * TURN
-        end = time.perf_counter() + with_breaks
-        while time.perf_counter() < end:
+    def steps(others):
+        while not others.done():  # until the work has made a break
             yield
         seen.append(gc.isenabled())
 
     async def run():
-        await in_turns(steps())
+        await in_turns(steps(asyncio.ensure_future(asyncio.sleep(0))))
         deadline = time.monotonic() + 20
         while not gc.isenabled() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
