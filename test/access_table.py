@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from sqlalchemy import delete
 
-from pyonep.server.background.waits import Waiter
 from pyonep.server.core import access, devices, fleet, lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
@@ -22,7 +21,6 @@ from pyonep.server.core.turns import at_once
 from pyonep.server.fronts import rpc
 from pyonep.server.fronts.app import App
 from pyonep.server.fronts.provisioning import routes as provisioning
-from pyonep.server.platform import Unfinished
 from pyonep.server.store import ROOT, schema
 
 NOBODY = "f" * 40
@@ -244,10 +242,10 @@ class _Undo(Exception):
 
 def ran(result):
     """The result of a call, carried to its end."""
-    if isinstance(result, Unfinished):
-        return at_once(result.steps)
-    assert not isinstance(result, Waiter), "a wait in the table is answered at once"
-    return result
+    if result.steps is not None:
+        result = at_once(result.steps)
+    assert result.wait is None, "a wait in the table is answered at once"
+    return result.value
 
 
 # --- ways of being someone -------------------------------------------------

@@ -18,7 +18,7 @@ from access_table import Draft, World, auth_of, exchange
 from conftest import SOAK
 from platforms import Raw
 
-from pyonep.server.core import lifecycle
+from pyonep.server.core import access, lifecycle
 from pyonep.server.core import procedures as table
 from pyonep.server.core.access import PERMISSIONS
 from pyonep.server.fronts import rpc
@@ -111,7 +111,7 @@ def test_a_batch_is_checked_call_by_call(core):
         for way, caller in zip(at.WAYS, callers):
             gate = at.may(draft, way)
             if gate == "ok":
-                assert core.call(caller, "read", [world.rids["port"], {}])
+                assert core.call(caller, "read", [world.rids["port"], {}]).value
                 continue
             with pytest.raises(at.Refused) as refused:
                 core.call(caller, "read", [world.rids["port"], {}])
@@ -234,7 +234,8 @@ def test_a_point_is_not_delivered_when_the_access_ended_with_it(core):
 
     async def run():
         caller = core.authenticate(auth)
-        waiter = core.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}])
+        wait = core.call(caller, "wait", [world.rids["port"], {"timeout": 10_000}]).wait
+        waiter = core.open_wait(wait)
         core.call(caller, "write", [world.rids["port"], 5])
         core.work(lambda _: world.happen("locked", "device"))
         await core.committed()
@@ -439,7 +440,7 @@ def test_long_work_ends_with_the_access(core):
             yield
 
     with pytest.raises(at.Refused, match="locked"):
-        asyncio.run(Batch(core).finished(steps(), lambda: core.check(caller)))
+        asyncio.run(Batch(core).finished(steps(), lambda: access.check(core.unit, caller)))
 
 
 def test_a_template_that_is_out_of_reach_is_not_cloned(core):

@@ -214,7 +214,7 @@ class Tree(RuleBasedStateMachine):
 
     def call(self, procedure, *arguments):
         with contextlib.suppress(Refused):
-            return self.platform.call(self.caller, procedure, list(arguments))
+            return self.platform.call(self.caller, procedure, list(arguments)).value
         return None
 
     def rid(self, number):
@@ -339,7 +339,7 @@ def top(core):
 def shared(platform, node, times=1):
     owner = platform.unit.resources.by_id(node.owner)
     caller = platform.authenticate({"cik": owner.cik})
-    return [platform.call(caller, "share", [node.rid]) for _ in range(times)]
+    return [platform.call(caller, "share", [node.rid]).value for _ in range(times)]
 
 
 def test_the_share_codes_of_what_is_dropped_count_no_longer(core, top):
@@ -484,7 +484,7 @@ def test_a_description_has_a_limit(core, top):
     core.unit.settings = Settings(max_description=1000)
     caller = core.authenticate({"cik": top.cik})
     short, long = {"meta": "é" * 500}, {"meta": "é" * 1000}
-    rid = core.call(caller, "create", ["dataport", {"format": "string", **short}])
+    rid = core.call(caller, "create", ["dataport", {"format": "string", **short}]).value
     for too_long in (
         long,
         {"visibility": ["e"] * 500},
@@ -604,7 +604,7 @@ class Source:
 
     def call(self, procedure, *arguments):
         with contextlib.suppress(Refused):
-            return self.platform.call(self.caller, procedure, list(arguments))
+            return self.platform.call(self.caller, procedure, list(arguments)).value
         return None
 
     def node(self, name):

@@ -53,7 +53,7 @@ def ends(inner, world, procedure, arguments, happens):
 
     async def run():
         call = inner.call(caller, procedure, arguments)
-        work = Batch(inner).finished(*call)
+        work = Batch(inner).finished(call.steps, call.check)
         return await during(work, lambda: True, lambda: inner.work(lambda _: happens()))
 
     try:
@@ -166,14 +166,14 @@ def test_a_group_is_written_as_a_whole_or_not_at_all(inner, world, monkeypatch, 
     entries = [[node.rid, 1] for node in ports]
     entries.insert(4, [world.rids["deep"], 1])
     caller = inner.authenticate({"cik": world.key("device")})
-    writing, check = inner.call(caller, "writegroup", [entries])
+    writing = inner.call(caller, "writegroup", [entries])
     end = status = None
     try:
-        while (end := inner.step(writing)) is None:
+        while (end := inner.step(writing.steps)) is None:
             if not steps:
                 inner.work(lambda _: happens(inner, world))
             steps -= 1
-            check()
+            writing.check()
     except Refused as refused:
         status = rpc.status_of(refused)
     has_value = {inner.unit.series.count(node.id) for node in ports}

@@ -12,17 +12,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import GeneratorType
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from .background.events import Events
 from .background.removal import Removal
 from .background.ringing import Ringing
 from .background.waits import Hangup, Waiter, Waits, ended_by
-from .core import access, keys, lifecycle, procedures
-from .core.access import Call, Caller, Watch
+from .core import access, calling, keys, lifecycle
+from .core.access import Caller
 from .core.budget import Budget
 from .core.errors import NotKept
-from .core.results import Wait
+from .core.results import Result, Wait
 from .core.settings import Settings
 from .core.turns import Steps, Turn, step
 from .core.unit import Clock, Unit
@@ -35,7 +35,6 @@ __all__ = [
     "Platform",
     "StoreError",
     "StoreInUse",
-    "Unfinished",
     "Waiter",
     "ended_by",
 ]
@@ -46,13 +45,6 @@ T = TypeVar("T")
 
 _PROBE_EVERY = 1.0
 _CALM = 10.0  # seconds without a failure, after which all is well again
-
-
-class Unfinished(NamedTuple):
-    """A call that takes long, as `Batch.finished` takes it."""
-
-    steps: Steps[Any]
-    check: Callable[[], None]
 
 
 def _no_objection() -> None:
@@ -220,7 +212,7 @@ class Platform:
         arguments: list[Any],
         budget: Budget | None = None,
         is_checked: bool = False,
-    ) -> Any:
+    ) -> Result:
         """Call a procedure.
 
         Args:
@@ -232,54 +224,35 @@ class Platform:
                 has run since.
 
         Returns:
-            The result; None when there is only a status; a `Waiter` or `Unfinished` when
-            the result is still to come.
+            What it comes to; `Batch.finished` carries out the steps to it.
 
         Raises:
-            Refused: There is no such procedure, or it was not carried out.
+            Refused: There is no such procedure, or it is not carried out.
         """
         self.ringing.ring()
         budget = budget or Budget(self.settings)
-        result = self.work(self._call, caller, procedure, arguments, budget, is_checked)
-        return self.open_wait(result) if type(result) is Wait else result
-
-    def _call(
-        self,
-        unit: Unit,
-        caller: Caller,
-        procedure: str,
-        arguments: list[Any],
-        budget: Budget,
-        is_checked: bool,
-    ) -> Any:
-        run = procedures.find(procedure, arguments)
-        client = unit.resources.by_id(caller.client)
-        is_own = client is not None and caller.holder == caller.client
-        if not (is_checked and is_own) or client is None or client.description["locked"]:
-            self.check(caller)
-        assert client is not None
-        call = Call(unit, client, procedure, caller, budget, {})
-        result = run(call, *arguments)
-        if type(result) is not GeneratorType:
-            return result
-        watch = Watch(unit, lambda: self.check(caller), call.grounds)
-        return Unfinished(result, watch.check)
-
-    def check(self, caller: Caller) -> None:
-        """See whether a caller may act now.
-
-        Raises:
-            Forbidden: It may not any more.
-        """
-        refused = access.ended(self.unit, caller)
-        if refused is not None:
-            raise refused
+        return self.work(calling.call, caller, procedure, arguments, budget, is_checked)
 
     # --- waits ---
 
     def open_wait(self, wait: Wait) -> Waiter:
-        """Begin to wait; `waits.close` ends it."""
+        """Begin to wait for what is written from now on; `close_wait` ends it."""
         return self.waits.open(wait, self.events.count)
+
+    async def point(self, waiter: Waiter) -> list[Any]:
+        """Wait for the point: ``[time, value]``.
+
+        Raises:
+            Expired: None came in time.
+            Gone: The resource was dropped.
+            Refused: The caller may not have the point any more.
+            HungUp: The client did, see `ended_by`.
+        """
+        return await self.waits.result(waiter)
+
+    def close_wait(self, waiter: Waiter) -> None:
+        """End a wait, whether its point came or not."""
+        self.waits.close(waiter)
 
     async def wait(self, wait: Wait, hangup: Hangup | None) -> list[Any]:
         """Wait for a point: ``[time, value]``.
@@ -297,9 +270,9 @@ class Platform:
         waiter = self.open_wait(wait)
         try:
             with ended_by(hangup, [waiter]):
-                return await self.waits.result(waiter)
+                return await self.point(waiter)
         finally:
-            self.waits.close(waiter)
+            self.close_wait(waiter)
 
     # --- faults ---
 

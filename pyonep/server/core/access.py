@@ -141,6 +141,17 @@ def ended(unit: Unit, caller: Caller) -> Refused | None:
     return None
 
 
+def check(unit: Unit, caller: Caller) -> None:
+    """See whether a caller may act now.
+
+    Raises:
+        Forbidden: It may not any more.
+    """
+    refused = ended(unit, caller)
+    if refused is not None:
+        raise refused
+
+
 def _by_cik(unit: Unit, auth: Mapping[str, Any]) -> Caller:
     cik: Any = auth.get("cik")
     client = unit.resources.by_cik(cik) if is_key(cik) else None

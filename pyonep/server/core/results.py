@@ -1,11 +1,11 @@
-"""What a procedure may come to, besides a value and steps that lead to one."""
+"""What a procedure comes to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
 
 from .errors import Refused
+from .turns import Steps
 
 
 class Wait(NamedTuple):
@@ -24,11 +24,34 @@ class Wait(NamedTuple):
     ended: Callable[[], Optional[Refused]]
 
 
-@dataclass(frozen=True)
-class Partly:
-    """Some points were stored and some refused: ``[[time, "invalid"], ...]``.
+class Result(NamedTuple):
+    """What a procedure comes to: a value, a wait for it, or the steps to another result.
 
-    A result, not an error: what was stored stays.
+    Attributes:
+        value: The value; None when there is only a status.
+        refused: Points that were refused, while the others are stored: ``[[time, "invalid"],
+            ...]``; None when all are.
+        is_written: Whether the value is JSON already, as `pieces.Encoded`.
+        wait: What comes later.
+        steps: Long work, at whose end there is a result without steps.
+        check: Raises when the steps may not go on; asked whenever others have run.
     """
 
-    refused: list[list[Any]]
+    value: Any = None
+    refused: Optional[list[list[Any]]] = None
+    is_written: bool = False
+    wait: Optional[Wait] = None
+    steps: Optional[Steps[Result]] = None
+    check: Callable[[], None] = lambda: None
+
+
+DONE = Result()
+
+
+def long(steps: Steps[Any]) -> Result:
+    """The result of long work that ends with a value, or with None."""
+    return Result(steps=_valued(steps))
+
+
+def _valued(steps: Steps[Any]) -> Steps[Result]:
+    return Result((yield from steps))

@@ -13,10 +13,9 @@ from ..core import errors, jsontext, pieces
 from ..core.access import Caller
 from ..core.budget import Budget
 from ..core.errors import HungUp, NotKept, Refused, Unauthorized
-from ..core.pieces import Encoded
-from ..core.results import Partly
+from ..core.results import Result
 from ..core.turns import Steps, Turn, in_turns
-from ..platform import Batch, Hangup, Platform, Unfinished, Waiter, ended_by
+from ..platform import Batch, Hangup, Platform, Waiter, ended_by
 from . import calllog
 
 PATHS = frozenset({"/onep:v1/rpc/process", "/api:v1/rpc/process"})
@@ -69,12 +68,12 @@ async def process(
     """
     try:
         request = _checked(platform, await _read(platform, body))
-        answers = await _answers(platform, request, hangup)
+        answer = await _answers(platform, request, hangup)
     except _WholeError as error:
         if calllog.is_on():
             calllog.rpc_error(error.error)
         return jsontext.encode({"error": error.error})
-    return await _written(answers) if answers else None
+    return answer
 
 
 def too_large(platform: Platform) -> bytes:
@@ -143,12 +142,8 @@ def _checked(platform: Platform, request: Any) -> _Request:
     return _Request(request.get("auth"), calls)
 
 
-def _is_long(answer: dict[str, Any]) -> bool:
-    return type(answer.get("result")) is Encoded or type(answer["status"]) is list
-
-
-async def _written(answers: list[dict[str, Any]]) -> bytes:
-    if len(answers) < _ANSWERS_AT_ONCE and True not in map(_is_long, answers):
+async def _written(answers: list[dict[str, Any]], are_long: bool) -> bytes:
+    if len(answers) < _ANSWERS_AT_ONCE and not are_long:
         return jsontext.encode(answers)
     written = await in_turns(pieces.encoded(answers))
     return "".join(written.parts).encode("ascii")
@@ -167,30 +162,41 @@ def _check_id(number: Any) -> None:
 
 
 class _Ran(NamedTuple):
-    """A call that was carried out: its answer but for the id, and what the answer omits."""
+    """A call that was carried out.
+
+    Attributes:
+        outcome: Its answer but for the id.
+        reason: What the answer does not say, for the log of calls.
+        is_long: Whether the answer takes long to write.
+        waiter: What it waits for; the outcome is still to come.
+    """
 
     outcome: dict[str, Any]
     reason: str = ""
+    is_long: bool = False
     waiter: Optional[Waiter] = None
 
 
 async def _answers(
     platform: Platform, request: _Request, hangup: Optional[Hangup]
-) -> list[dict[str, Any]]:
+) -> Optional[bytes]:
     batch = Batch(platform)
     ran: list[_Ran] = []
+    waiters: list[Waiter] = []
     try:
         caller = platform.authenticate(request.auth)
         budget, turn = Budget(platform.settings), Turn()
         for call in request.calls:
-            ran.append(await _run(platform, batch, caller, call, budget, not ran))
+            one = await _run(platform, batch, caller, call, budget, not ran)
+            ran.append(one)
+            if one.waiter is not None:
+                waiters.append(one.waiter)
             if turn.is_over:
                 await turn.pass_on()
         await batch.durable()
-        waiting = [one for one in ran if one.waiter is not None]
-        if waiting:
-            with ended_by(hangup, [one.waiter for one in waiting if one.waiter]):
-                await _settle(platform, waiting)
+        if waiters:
+            with ended_by(hangup, waiters):
+                ran = await _settled(platform, ran)
     except Unauthorized:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
     except HungUp:
@@ -202,16 +208,16 @@ async def _answers(
             FAULT, "fault of the platform; calls may have been carried out"
         ) from error
     finally:
-        for one in ran:
-            if one.waiter is not None:
-                platform.waits.close(one.waiter)
+        for waiter in waiters:
+            platform.close_wait(waiter)
     if calllog.is_on():
         await in_turns(_logged(platform, caller, request.calls, ran))
-    return [
+    answers = [
         {"id": call["id"], **one.outcome}
         for call, one in zip(request.calls, ran)
         if call.get("id") is not None
     ]
+    return await _written(answers, any(one.is_long for one in ran)) if answers else None
 
 
 def _logged(
@@ -238,12 +244,16 @@ async def _run(
         return _Ran(_failed(NOT_SUPPORTED, "arguments must be a list", "arguments"))
     try:
         result = platform.call(caller, procedure, arguments, budget, is_first)
-        if type(result) is Unfinished:
-            result = await batch.finished(*result)
-        if type(result) in (list, dict, str):
-            weight = pieces.weight(result)
-            if weight > _FREE_ITEMS:
-                result = await _told(result, weight, budget)
+        if result.steps is not None:
+            result = await batch.finished(result.steps, result.check)
+        if result.wait is not None:
+            return _Ran({}, waiter=platform.open_wait(result.wait))
+        weight = 0 if result.is_written else pieces.weight(result.value)
+        if weight > _KEPT_ITEMS:
+            result = await _written_out(result, budget)
+        elif weight > _FREE_ITEMS:
+            budget.tell(0, weight * pieces.ITEM)
+        return _told(result)
     except Refused as refused:
         return _refused(refused)
     except NotKept:
@@ -253,23 +263,22 @@ async def _run(
         if sentence is not None:  # the disk, and no call will fare better
             raise NotKept(sentence) from error
         return _Ran(_failed(FAULT, "fault of the platform; the call is undone", "procedure"))
-    if result is None:
+
+
+async def _written_out(result: Result, budget: Budget) -> Result:
+    """A long result, written in steps before the next call is carried out."""
+    written = await in_turns(pieces.encoded(result.value))
+    budget.tell(0, sum(map(len, written.parts)))
+    return Result(written, is_written=True)
+
+
+def _told(result: Result) -> _Ran:
+    """A result as it goes into the answer."""
+    if result.refused is not None:
+        return _Ran({"status": result.refused}, is_long=True)
+    if result.value is None:
         return _Ran({"status": "ok"})
-    if type(result) is Waiter:
-        return _Ran({}, "", result)
-    if type(result) is Partly:
-        return _Ran({"status": result.refused})
-    return _Ran({"status": "ok", "result": result})
-
-
-async def _told(result: Any, weight: int, budget: Budget) -> Any:
-    """A result as it goes into the answer: one that is long is written at once, in steps."""
-    if weight > _KEPT_ITEMS:
-        result = await in_turns(pieces.encoded(result))
-        budget.tell(0, sum(map(len, result.parts)))
-    else:
-        budget.tell(0, weight * pieces.ITEM)
-    return result
+    return _Ran({"status": "ok", "result": result.value}, is_long=result.is_written)
 
 
 def _failed(code: int, message: str, context: str) -> dict[str, Any]:
@@ -322,21 +331,27 @@ _SAID: dict[type[Refused], tuple[str, Callable[[str], dict[str, Any]]]] = {
 }
 
 
-async def _settle(platform: Platform, ran: list[_Ran]) -> None:
-    """Wait for those calls that wait; the time of all runs from now on."""
-    waiting = [(one, one.waiter) for one in ran if one.waiter is not None]
-    for _, waiter in waiting:
-        waiter.begin()
-    turn = Turn()
-    for one, waiter in waiting:
-        has_ended = waiter.future.done()
-        try:
-            point = await platform.waits.result(waiter)
-        except Refused as refused:
-            one.outcome["status"] = status_of(refused)
-        else:
-            one.outcome.update(status="ok", result=point)
+async def _settled(platform: Platform, ran: list[_Ran]) -> list[_Ran]:
+    """The same when those calls that wait have ended; the time of all runs from now on."""
+    for one in ran:
+        if one.waiter is not None:
+            one.waiter.begin()
+    settled, turn = [], Turn()
+    for one in ran:
+        if one.waiter is None:
+            settled.append(one)
+            continue
+        has_ended = one.waiter.future.done()
+        settled.append(await _point(platform, one.waiter))
         if not has_ended:
             turn.begin()  # others ran while it waited
         elif turn.is_over:
             await turn.pass_on()
+    return settled
+
+
+async def _point(platform: Platform, waiter: Waiter) -> _Ran:
+    try:
+        return _Ran({"status": "ok", "result": await platform.point(waiter)})
+    except Refused as refused:
+        return _Ran({"status": status_of(refused)})

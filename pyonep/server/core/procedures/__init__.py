@@ -1,8 +1,8 @@
 """The procedures of the RPC API.
 
-A procedure is a plain function from the call and its arguments to a result (None when
-there is only a status), or it raises what `errors` has for its case. It is found in
-one table; adding one means adding one function with the decorator `procedure`.
+A procedure is a plain function from the call and its arguments to a `Result`, or it raises
+what `errors` has for its case. It is found in one table; adding one means adding one function
+with the decorator `procedure`.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from .. import access
 from ..access import Call
 from ..dataports import LONGEST_ALIAS
 from ..errors import Forbidden, Invalid, shown
+from ..results import DONE, Result
 from .table import a_text, a_word, procedure
 
 
 @procedure
-def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) -> None:
+def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) -> Result:
     """Give a resource an alias: ``(client,) "alias", resource, name``."""
     if fourth is not None:
         call, first, second, third = call.acting_as(first), second, third, fourth
@@ -25,25 +26,27 @@ def map_(call: Call, first: Any, second: Any, third: Any, fourth: Any = None) ->
         raise Invalid(f"the alias {shown(alias)} is in use")
     call.unit.resources.unmap(call.client.id, alias)  # it may lead to what was dropped
     call.unit.resources.map(call.client.id, alias, node.id)
+    return DONE
 
 
 @procedure
-def unmap(call: Call, first: Any, second: Any, third: Any = None) -> None:
+def unmap(call: Call, first: Any, second: Any, third: Any = None) -> Result:
     """Take an alias away: ``(client,) "alias", name``."""
     if third is not None:
         call, first, second = call.acting_as(first), second, third
     a_word(first, ["alias"])
     call.require(call.client)
     call.unit.resources.unmap(call.client.id, a_text(second, "alias"))
+    return DONE
 
 
 @procedure
-def lookup(call: Call, first: Any, second: Any, third: Any = None) -> str:
+def lookup(call: Call, first: Any, second: Any, third: Any = None) -> Result:
     """Find a RID: ``(client,) "alias" | "aliased" | "owner" | "shared", what``."""
     if third is not None:
         call, first, second = call.acting_as(first), second, third
     call.require(call.client)
-    return _LOOKUPS[a_word(first, _LOOKUPS)](call, second)
+    return Result(_LOOKUPS[a_word(first, _LOOKUPS)](call, second))
 
 
 def _aliased(call: Call, name: Any) -> str:

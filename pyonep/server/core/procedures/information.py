@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import GeneratorType
 from typing import Any, Callable
 
 from ...store import Node
 from .. import access, flow, rules
 from ..access import Call
 from ..descriptions import KINDS
+from ..results import Result, long
 from ..turns import Pace, Steps, at_once
 from .table import an_object, procedure
 
@@ -18,13 +18,13 @@ _AT_ONCE = 200  # subscribers that one step looks at
 
 
 @procedure
-def info(call: Call, resource: Any, options: Any = None) -> Any:
+def info(call: Call, resource: Any, options: Any = None) -> Result:
     """What is known about a resource, as far as the caller may know it."""
     node = call.readable(resource)
     wanted = {name for name, on in an_object(options, "options").items() if on is True}
     steps = _info(call, node, wanted)
     many = node.type == "client" or len(call.unit.resources.subscribers(node.rid)) > _AT_ONCE
-    return steps if many else at_once(steps)
+    return long(steps) if many else Result(at_once(steps))
 
 
 def _info(call: Call, node: Node, wanted: set[str]) -> Steps[Any]:
@@ -35,9 +35,7 @@ def _info(call: Call, node: Node, wanted: set[str]) -> Steps[Any]:
             continue
         if not within and name not in _FOR_ALL:
             continue
-        value = tell(call, node)
-        if isinstance(value, GeneratorType):
-            value = yield from value
+        value = yield from tell(call, node)
         if value is not None:
             found[name] = value
     return found
@@ -48,7 +46,7 @@ def _is_mine(call: Call, node: Node) -> bool:
     return call.client.id in (node.id, node.owner)
 
 
-def _aliases(call: Call, node: Node) -> Any:
+def _aliases(call: Call, node: Node) -> Steps[Any]:
     resources = call.unit.resources
     if node.type != "client" or not _is_mine(call, node):
         if node.type == "client":
@@ -56,13 +54,9 @@ def _aliases(call: Call, node: Node) -> Any:
         return [
             alias for client, alias in resources.aliases_of(node.id) if client == call.client.id
         ]
-    return _aliases_in(call, node)
-
-
-def _aliases_in(call: Call, client: Node) -> Steps[Any]:
     found: dict[str, list[str]] = {}
-    for alias, node in (yield from access.aliases_of(call.unit, client)):
-        found.setdefault(node.rid, []).append(alias)
+    for alias, target in (yield from access.aliases_of(call.unit, node)):
+        found.setdefault(target.rid, []).append(alias)
     return found
 
 
@@ -159,18 +153,28 @@ def _comments(call: Call, node: Node) -> list[list[str]]:
     return [list(comment) for comment in call.unit.resources.comments(node.id)]
 
 
-_TELL: dict[str, Callable[[Call, Node], Any]] = {
+def _short(tell: Callable[[Call, Node], Any]) -> Callable[[Call, Node], Steps[Any]]:
+    """What tells something without steps, as one that has them."""
+
+    def steps(call: Call, node: Node) -> Steps[Any]:
+        yield from ()
+        return tell(call, node)
+
+    return steps
+
+
+_TELL: dict[str, Callable[[Call, Node], Steps[Any]]] = {
     "aliases": _aliases,
     "basic": _basic,
-    "comments": _comments,
-    "counts": _counts,
-    "description": _description,
-    "key": _key,
-    "shares": _shares,
-    "storage": _storage,
+    "comments": _short(_comments),
+    "counts": _short(_counts),
+    "description": _short(_description),
+    "key": _short(_key),
+    "shares": _short(_shares),
+    "storage": _short(_storage),
     "subscribers": _subscribers,
-    "tagged": _tagged,
-    "tags": _tags,
-    "usage": _usage,
+    "tagged": _short(_tagged),
+    "tags": _short(_tags),
+    "usage": _short(_usage),
 }
 _FOR_ALL = ("basic", "description", "storage")

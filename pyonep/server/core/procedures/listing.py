@@ -10,6 +10,7 @@ from .. import access
 from ..access import Call
 from ..descriptions import KINDS
 from ..errors import NoSuchType
+from ..results import Result, long
 from ..turns import Pace, Steps, pages
 from .table import a_list, a_text, an_object, procedure
 
@@ -19,14 +20,15 @@ _AT_ONCE = 500  # resources that one step looks at
 
 
 @procedure
-def listing(call: Call, first: Any, second: Any = None, third: Any = None) -> Any:
+def listing(call: Call, first: Any, second: Any = None, third: Any = None) -> Result:
     """RIDs by type: ``(types)``, ``(types, options)`` or ``(resource, types, options)``."""
     if isinstance(first, list):
         call.require(call.client)
         if second is None:
-            return _in_order(call, first)
-        return _listing(call, first, an_object(second, "options"))
-    return _listing(call.acting_as(first), a_list(second, "types"), an_object(third, "options"))
+            return long(_in_order(call, first))
+        return long(_listing(call, first, an_object(second, "options")))
+    types, options = a_list(second, "types"), an_object(third, "options")
+    return long(_listing(call.acting_as(first), types, options))
 
 
 def _in_order(call: Call, types: list[Any]) -> Steps[list[list[str]]]:

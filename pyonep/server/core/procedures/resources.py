@@ -10,6 +10,7 @@ from .. import access, descriptions, lifecycle
 from ..access import Call
 from ..errors import Forbidden, Invalid
 from ..limits import ENTITIES
+from ..results import DONE, Result, long
 from ..turns import Steps
 from .table import a_text, a_word, an_object, procedure, seconds
 
@@ -20,23 +21,23 @@ CONSUMABLES = ("share", "email", "http", "sms", "xmpp")
 
 
 @procedure
-def create(call: Call, first: Any, second: Any, third: Any = None) -> Any:
+def create(call: Call, first: Any, second: Any, third: Any = None) -> Result:
     """Make a resource; the form with a leading client makes it there."""
     if third is not None:
         return _create(call.acting_as(first), second, third)
     return _create(call, first, second)
 
 
-def _create(call: Call, kind: Any, given: Any) -> Any:
+def _create(call: Call, kind: Any, given: Any) -> Result:
     call.require(call.client)
     description = an_object(given, "description")
     kind = a_text(kind, "type")
     if kind == "clone":
-        return _clone(call, description)
+        return long(_clone(call, description))
     _check_named(call, descriptions.references(description))
     if kind not in descriptions.KINDS:
         raise Invalid(f"type must be one of {', '.join(descriptions.KINDS)} or clone")
-    return lifecycle.create(call.unit, call.client, kind, description).rid
+    return Result(lifecycle.create(call.unit, call.client, kind, description).rid)
 
 
 def _clone(call: Call, given: dict[str, Any]) -> Steps[str]:
@@ -83,7 +84,7 @@ _WHERE_TO = ("method", "recipient", "subject", "message")  # of a dispatch
 
 
 @procedure
-def update(call: Call, resource: Any, description: Any) -> None:
+def update(call: Call, resource: Any, description: Any) -> Result:
     """Change the keys given of a description."""
     node, given = call.below(resource), an_object(description, "description")
     named = descriptions.references(given)
@@ -93,16 +94,18 @@ def update(call: Call, resource: Any, description: Any) -> None:
     if given.get("public") is True and not node.description["public"]:
         call.require_reading(node)
     lifecycle.update(call.unit, node, given)
+    return DONE
 
 
 @procedure
-def drop(call: Call, resource: Any) -> None:
+def drop(call: Call, resource: Any) -> Result:
     """Remove a resource and all below it."""
     lifecycle.drop(call.unit, call.below(resource))
+    return DONE
 
 
 @procedure
-def move(call: Call, resource: Any, destination: Any, options: Any = None) -> Any:
+def move(call: Call, resource: Any, destination: Any, options: Any = None) -> Result:
     """Put a resource below another client."""
     node, target = call.below(resource), call.own(destination)
     if target.type != "client":
@@ -110,7 +113,8 @@ def move(call: Call, resource: Any, destination: Any, options: Any = None) -> An
     if node.owner != target.id:
         _check_move(call, node, target)
     with_aliases = bool(an_object(options, "options").get("aliases"))
-    return lifecycle.move(call.unit, node, target, with_aliases)
+    steps = lifecycle.move(call.unit, node, target, with_aliases)
+    return DONE if steps is None else long(steps)
 
 
 def _check_move(call: Call, node: Node, target: Node) -> None:
@@ -122,7 +126,7 @@ def _check_move(call: Call, node: Node, target: Node) -> None:
 
 
 @procedure
-def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
+def tag(call: Call, resource: Any, action: Any, word: Any) -> Result:
     """Add or remove a tag."""
     node = call.own(resource)
     word = a_text(word, "tag")
@@ -133,6 +137,7 @@ def tag(call: Call, resource: Any, action: Any, word: Any) -> None:
         call.unit.resources.add_tag(node.id, word)
     else:
         call.unit.resources.remove_tag(node.id, word)
+    return DONE
 
 
 def _check_tag(call: Call, node: Node, word: str) -> None:
@@ -145,7 +150,7 @@ def _check_tag(call: Call, node: Node, word: str) -> None:
 
 
 @procedure
-def comment(call: Call, resource: Any, visibility: Any, text: Any) -> None:
+def comment(call: Call, resource: Any, visibility: Any, text: Any) -> Result:
     """Add a comment to a resource."""
     node = call.own(resource)
     text = a_text(text, "a comment")
@@ -156,10 +161,11 @@ def comment(call: Call, resource: Any, visibility: Any, text: Any) -> None:
     if len(call.unit.resources.comments(node.id)) >= _MOST_COMMENTS:
         raise Invalid(f"a resource has at most {_MOST_COMMENTS} comments")
     call.unit.resources.add_comment(node.id, visibility, text)
+    return DONE
 
 
 @procedure
-def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -> int:
+def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -> Result:
     """What a client and those below it used in a window; without an end up to now."""
     node = call.own(resource)
     if node.type != "client":
@@ -168,7 +174,7 @@ def usage(call: Call, resource: Any, metric: Any, start: Any, end: Any = None) -
     low, high = math.ceil(seconds(start, "start", 0)), math.floor(seconds(end, "end", now))
     high = min(high, now)
     if metric in ENTITIES:
-        return call.unit.usage.seconds_owned(node.id, metric, low, high)
+        return Result(call.unit.usage.seconds_owned(node.id, metric, low, high))
     if metric in CONSUMABLES:
-        return call.unit.usage.consumed(node.id, metric, low, high)
+        return Result(call.unit.usage.consumed(node.id, metric, low, high))
     raise Invalid(f"metric must be one of {', '.join((*ENTITIES, *CONSUMABLES))}")

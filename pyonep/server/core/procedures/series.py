@@ -13,7 +13,7 @@ from ..access import Call
 from ..errors import BadArguments, Invalid, Mistaken
 from ..jsontext import to_text
 from ..pieces import Encoded
-from ..results import Partly, Wait
+from ..results import DONE, Result, Wait, long
 from ..turns import Pace, Steps
 from .table import a_list, an_object, procedure, seconds
 
@@ -34,13 +34,13 @@ _HOP = 20_000
 
 
 @procedure
-def write(call: Call, resource: Any, value: Any, options: Any = None) -> Any:
+def write(call: Call, resource: Any, value: Any, options: Any = None) -> Result:
     """Write a value now."""
     node = _written(call, resource, value)
     call.budget.work(flow.cost(node, value))
     given = flow.prepared(call.unit, node, value)
     steps = flow.feed(call.unit, node, given, call.unit.now(), call.budget)
-    return None if steps is None else _passed_on(call, steps)
+    return DONE if steps is None else long(_passed_on(call, steps))
 
 
 def _passed_on(call: Call, steps: Steps[None]) -> Steps[None]:
@@ -50,10 +50,10 @@ def _passed_on(call: Call, steps: Steps[None]) -> Steps[None]:
 
 
 @procedure
-def writegroup(call: Call, entries: Any) -> Any:
+def writegroup(call: Call, entries: Any) -> Result:
     """Write values under one timestamp: all, or none."""
     _limit(call, a_list(entries, "entries"))
-    return _write_group(call, entries)
+    return long(_write_group(call, entries))
 
 
 def _write_group(call: Call, entries: list[Any]) -> Steps[None]:
@@ -70,23 +70,23 @@ def _write_group(call: Call, entries: list[Any]) -> Steps[None]:
 
 
 @procedure
-def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Any:
+def record(call: Call, resource: Any, entries: Any, options: Any = None) -> Result:
     """Write points at given times; superseded by recordbatch."""
     return recordbatch(call, resource, entries)
 
 
 @procedure
-def recordbatch(call: Call, resource: Any, entries: Any) -> Any:
+def recordbatch(call: Call, resource: Any, entries: Any) -> Result:
     """Write points at given times; the status lists those that were refused.
 
     A point at a second that has one is refused, and the old value stays.
     """
     node = _written(call, resource, _first_value(entries))
     _limit(call, a_list(entries, "entries"))
-    return _record(call, node, entries)
+    return Result(steps=_record(call, node, entries))
 
 
-def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly]]:
+def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Result]:
     now = call.unit.now()
     parts: list[tuple[Sequence[int], Sequence[Any], Sequence[int]]] = []
     refused: list[int] = []
@@ -100,8 +100,8 @@ def _record(call: Call, node: Node, entries: list[Any]) -> Steps[Optional[Partly
         occupied = yield from flow.record_many(call.unit, node, times, raws, call.budget)
         refused += [places[index] for index in occupied]
     if refused:
-        return Partly([[entries[place][0], INVALID] for place in sorted(refused)])
-    return None
+        return Result(refused=[[entries[place][0], INVALID] for place in sorted(refused)])
+    return DONE
 
 
 def _columns(
@@ -157,18 +157,18 @@ def _limit(call: Call, entries: list[Any]) -> None:
 
 
 @procedure
-def read(call: Call, resource: Any, options: Any = None) -> Any:
+def read(call: Call, resource: Any, options: Any = None) -> Result:
     """Points of a series: ``[[time, value], ...]``."""
     node = call.series(call.readable(resource))
     given = an_object(options, "options")
     if _asks_for_newest(node, given):
         newest = call.unit.series.newest(node.id)
         if newest is None or newest.time <= call.unit.now():
-            return _given(node, [newest] if newest else [])
+            return Result(_given(node, [newest] if newest else []))
     return _selected(call, node, given)
 
 
-def _selected(call: Call, node: Node, options: dict[str, Any]) -> Any:
+def _selected(call: Call, node: Node, options: dict[str, Any]) -> Result:
     low, high = _window(call, node, options)
     limit, ascending = _limit_option(options), _ascending(options)
     selection = options.get("selection") or "all"
@@ -181,7 +181,7 @@ def _selected(call: Call, node: Node, options: dict[str, Any]) -> Any:
         steps = _evenly_spaced(call, node, (low, high), limit)
     else:
         raise Invalid("selection must be all, givenwindow or autowindow")
-    return _chosen(node, steps, ascending)
+    return long(_chosen(node, steps, ascending))
 
 
 def _given(node: Node, points: list[Point]) -> list[list[Any]]:
@@ -194,12 +194,12 @@ def _chosen(node: Node, steps: Steps[list[Point]], ascending: bool) -> Steps[lis
     return _given(node, points if ascending else points[::-1])
 
 
-def _all(call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool) -> Any:
+def _all(call: Call, node: Node, window: tuple[int, int], limit: int, ascending: bool) -> Result:
     """All points of a window: at once when they are few, else written page by page."""
     page, goes_on = _page(call, node, window, min(limit, _AT_ONCE), ascending)
     if not goes_on or len(page) >= limit:
-        return _given(node, page)
-    return _pages(call, node, window, limit, ascending, page)
+        return Result(_given(node, page))
+    return Result(steps=_pages(call, node, window, limit, ascending, page))
 
 
 def _page(
@@ -217,7 +217,7 @@ def _pages(
     limit: int,
     ascending: bool,
     page: list[Point],
-) -> Steps[Encoded]:
+) -> Steps[Result]:
     written, (low, high), goes_on = Encoded(), window, True
     while True:
         _add_page(call, node, page, written)
@@ -227,7 +227,7 @@ def _pages(
             low, high = (last + 1, high) if ascending else (low, last - 1)
         if not goes_on or not limit:
             written.parts.append("]")
-            return written
+            return Result(written, is_written=True)
         yield
         page, goes_on = _page(call, node, (low, high), min(limit, _AT_ONCE), ascending)
 
@@ -368,17 +368,18 @@ def _counted(call: Call, node: Node, low: int, high: int) -> Steps[int]:
 
 
 @procedure
-def flush(call: Call, resource: Any, options: Any = None) -> Any:
+def flush(call: Call, resource: Any, options: Any = None) -> Result:
     """Remove points, all or those strictly between two times."""
     node = call.series(call.own(resource))
     given = an_object(options, "options")
     newer = seconds(given.get("newerthan"), "newerthan", -(2**61))
     older = seconds(given.get("olderthan"), "olderthan", 2**61)
-    return lifecycle.remove_points(call.unit, node, math.floor(newer) + 1, math.ceil(older) - 1)
+    steps = lifecycle.remove_points(call.unit, node, math.floor(newer) + 1, math.ceil(older) - 1)
+    return long(steps)
 
 
 @procedure
-def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Wait:
+def wait(call: Call, resource: Any, options: Any = None) -> Result:
     """The next point, or the first one after a time.
 
     A point that is there is later than ``since``; one that arrives may be as old: who
@@ -393,8 +394,8 @@ def wait(call: Call, resource: Any, options: Any = None) -> list[Any] | Wait:
     if since is not None:
         found = call.unit.series.nth(node.id, math.floor(since) + 1, 2**62, 0)
         if found is not None:
-            return [found.time, values.giver(flow.format_of(node))(found.value)]
-    return Wait(node.id, timeout, since, lambda: call.no_longer_reads(node.rid))
+            return Result([found.time, values.giver(flow.format_of(node))(found.value)])
+    return Result(wait=Wait(node.id, timeout, since, lambda: call.no_longer_reads(node.rid)))
 
 
 def _timeout(given: Any) -> float:

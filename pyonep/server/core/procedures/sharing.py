@@ -9,6 +9,7 @@ from .. import access, keys, limits
 from ..access import PERMISSIONS, Call
 from ..descriptions import is_key
 from ..errors import Forbidden, Invalid, NotOwner
+from ..results import DONE, Result
 from .table import a_text, a_word, an_object, procedure
 
 _DEFAULT_TTL = 3600  # seconds
@@ -19,7 +20,7 @@ _LONGEST_META = 64 * 1024
 
 
 @procedure
-def share(call: Call, resource: Any, options: Any = None) -> str:
+def share(call: Call, resource: Any, options: Any = None) -> Result:
     """Make a share code, or change the meta of one."""
     node = call.below(resource)
     given = an_object(options, "options")
@@ -27,7 +28,7 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
     if len(a_text(meta, "meta")) > _LONGEST_META:
         raise Invalid(f"meta must have at most {_LONGEST_META} characters")
     if given.get("code") is not None:
-        return _change_meta(call, node, given["code"], meta)
+        return Result(_change_meta(call, node, given["code"], meta))
     owner = call.unit.resources.by_id(node.owner or 0)
     assert owner is not None
     limits.check(call.unit, owner, {"share": 1})
@@ -36,7 +37,7 @@ def share(call: Call, resource: Any, options: Any = None) -> str:
         call.unit.rights.add_share(code, node.id, meta)
         limits.charge(call.unit, owner, {"share": 1})
         limits.own(call.unit, owner, "share", 1)
-    return code
+    return Result(code)
 
 
 def _change_meta(call: Call, node: Node, code: Any, meta: str) -> str:
@@ -130,37 +131,40 @@ def _revoke_client(call: Call, cik: str) -> None:
 
 
 @procedure
-def activate(call: Call, first: Any, second: Any, third: Any = None) -> None:
+def activate(call: Call, first: Any, second: Any, third: Any = None) -> Result:
     """Activate a key or a share: ``(client,) "client" | "share", code``."""
-    _run(call, first, second, third, {"client": _activate_client, "share": _activate_share})
+    return _run(call, first, second, third, {"client": _activate_client, "share": _activate_share})
 
 
 @procedure
-def deactivate(call: Call, first: Any, second: Any, third: Any = None) -> None:
+def deactivate(call: Call, first: Any, second: Any, third: Any = None) -> Result:
     """Let a key expire, or give up a share: ``(client,) "client" | "share", code``."""
-    _run(call, first, second, third, {"client": _deactivate_client, "share": _deactivate_share})
+    return _run(
+        call, first, second, third, {"client": _deactivate_client, "share": _deactivate_share}
+    )
 
 
 @procedure
-def revoke(call: Call, first: Any, second: Any) -> None:
+def revoke(call: Call, first: Any, second: Any) -> Result:
     """Replace a key, or end a share: ``"client" | "share", code``."""
-    _run(call, first, second, None, {"client": _revoke_client, "share": _revoke_share})
+    return _run(call, first, second, None, {"client": _revoke_client, "share": _revoke_share})
 
 
-def _run(call: Call, first: Any, second: Any, third: Any, by_kind: dict[str, Any]) -> None:
+def _run(call: Call, first: Any, second: Any, third: Any, by_kind: dict[str, Any]) -> Result:
     if third is not None:
         call, first, second = call.acting_as(first), second, third
     kind = a_word(first, by_kind)
     if call.permissions is not None and call.procedure != "revoke":
         raise Forbidden(f"no token permits {call.procedure}")
     by_kind[kind](call, a_text(second, "code"))
+    return DONE
 
 
 # --- tokens ----------------------------------------------------------------
 
 
 @procedure
-def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> str:
+def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> Result:
     """Make a token that acts as a client with some permissions."""
     node = call.own(resource)
     if node.type != "client":
@@ -171,7 +175,7 @@ def grant(call: Call, resource: Any, permissions: Any, options: Any = None) -> s
     permitted = _permissions(call, an_object(permissions, "permissions"))
     token, now = keys.new(), call.unit.clock()
     call.unit.rights.add_grant(token, Grant(node.id, permitted, now + ttl, call.caller.holder), now)
-    return token
+    return Result(token)
 
 
 def _permissions(call: Call, given: dict[str, Any]) -> dict[str, list[str]]:

@@ -8,12 +8,13 @@ from typing import Any, Callable, NamedTuple, TypeVar
 
 from ..descriptions import is_storable
 from ..errors import BadArguments, BadWord, Invalid, NoProcedure
+from ..results import Result
 
-Procedure = TypeVar("Procedure", bound=Callable[..., Any])
+Procedure = TypeVar("Procedure", bound=Callable[..., Result])
 
 
 class _Entry(NamedTuple):
-    run: Callable[..., Any]
+    run: Callable[..., Result]
     fewest: int
     most: int
 
@@ -37,7 +38,7 @@ def names() -> list[str]:
     return sorted(_TABLE)
 
 
-def find(name: str, arguments: list[Any]) -> Callable[..., Any]:
+def find(name: str, arguments: list[Any]) -> Callable[..., Result]:
     """The function of a procedure.
 
     Raises:
