@@ -24,7 +24,7 @@ from pyonep import OnepV1
 from pyonep.exceptions import OnePlatformException
 from pyonep.server import LocalPlatform, StoreError, folder
 from pyonep.server.fronts import connection
-from pyonep.server.store import condition, database
+from pyonep.server.store.sqlite import condition, engine
 
 
 def health(platform):
@@ -91,7 +91,7 @@ def test_damage_is_found_at_the_start_after_an_unclean_stop(path):
 def test_after_a_clean_stop_nothing_is_checked(path, monkeypatch):
     filled(path)
     checked = []
-    monkeypatch.setattr(database, "require_sound", checked.append)
+    monkeypatch.setattr(engine, "require_sound", checked.append)
     LocalPlatform(path).start().stop()
     assert not checked
     left_open(path)
@@ -113,7 +113,7 @@ def test_a_large_file_is_checked_while_it_is_in_use(path, monkeypatch):
     cik, rid = filled(path)
     left_open(path)
     before = damage(path)
-    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
+    monkeypatch.setattr(engine, "CHECKED_AT_ONCE", 0)
     with LocalPlatform(path) as platform:
         settles(lambda: health(platform) == "failing")
         o = OnepV1(**platform.connection)
@@ -127,7 +127,7 @@ def test_a_large_file_is_checked_while_it_is_in_use(path, monkeypatch):
 def test_a_large_file_that_is_sound_is_used_as_any_other(path, monkeypatch):
     cik, rid = filled(path)
     left_open(path)
-    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
+    monkeypatch.setattr(engine, "CHECKED_AT_ONCE", 0)
     with LocalPlatform(path) as platform:
         o = OnepV1(**platform.connection)
         settles(lambda: platform.run(has_checked))

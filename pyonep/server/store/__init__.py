@@ -10,6 +10,7 @@ from .removals import MODEL, RemovalStore
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import EARLIEST, Point, SeriesStore
+from .sqlite import SqliteDatabase
 from .timers import Timer, TimerStore
 from .usage import UsageStore
 
@@ -58,7 +59,7 @@ class Store:
     """
 
     def __init__(self, path: str | None = None, synchronous: str = "FULL") -> None:
-        self.database: Database = Database(path, synchronous)
+        self.database: Database = SqliteDatabase(path, synchronous)
         self.resources: ResourceStore = ResourceStore(self.database)
         self.series: SeriesStore = SeriesStore(self.database)
         self.rights: RightsStore = RightsStore(self.database)

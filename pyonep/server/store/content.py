@@ -111,9 +111,7 @@ class ContentStore:
 
     def new_blob(self) -> int:
         """Begin a blob."""
-        number = self._db.change(_NEW_BLOB).lastrowid
-        assert number is not None
-        return number
+        return self._db.insert_id(_NEW_BLOB)
 
     def add_piece(self, blob: int, number: int, data: bytes) -> None:
         """Add a piece; all but the last one have `PIECE` bytes."""

@@ -1,21 +1,14 @@
-"""The connection: one writer, transactions that gather, statements compiled once."""
+"""What a database owes to the rooms of the store, whatever engine is behind it."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from itertools import chain
-from typing import Any, Callable, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Union
 
-from sqlalchemy import URL, ClauseElement, bindparam, create_engine, delete, event, select
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import StaticPool
-
-from . import schema
-from .condition import CHECKED_AT_ONCE, IN_USE, Condition, explain, require_sound
+from sqlalchemy import ClauseElement, Select, Table
 
 
 class StoreError(Exception):
@@ -26,362 +19,173 @@ class StoreInUse(StoreError):
     """Another process has the database open."""
 
 
-# Of the unit that is open: whether it has a savepoint yet.
-_NO_UNIT, _UNSAVED, _SAVED = range(3)
-_UNIT = "unit"
+class Taken(Exception):
+    """There is a row of that key already."""
 
 
-_OPEN = "open"  # in the table about while a process has the file open
-_ABOUT = select(schema.about.c.value).where(schema.about.c.name == bindparam("name"))
-_NOTE = upsert(schema.about).values(name=bindparam("name"), value=bindparam("value"))
-_NOTE = _NOTE.on_conflict_do_update(index_elements=["name"], set_={"value": _NOTE.excluded.value})
-_CLOSED = delete(schema.about).where(schema.about.c.name == bindparam("name"))
+@dataclass(frozen=True, eq=False)
+class Upsert:
+    """Adds a row, or changes the one of the same key; each engine has its own words for that.
 
+    A row that is there stays as it is, but for the columns named.
 
-class _Prepared(NamedTuple):
-    sql: str
-    names: tuple[str, ...]
-    fixed: dict[str, Any]
-
-
-class Database:
-    """One connection, used by one thread at a time.
-
-    SQLAlchemy makes the connection and the SQL; the compiled statements are run on
-    the driver's own cursor, which takes a fifth of the time.
-
-    Changes gather in one transaction until `commit`. In it each piece of work is a *unit*,
-    which can be undone alone: a savepoint is made when it first changes the database, so that
-    one that only reads, or whose points are held back, costs no statement.
-
-    Rooms that hold back changes or cache what they read are told by `before_write_out`,
-    `before_savepoint`, `on_undo` and `on_rollback`.
+    Args:
+        table: Where.
+        values: Column -> name of its parameter, in the order of the columns.
+        keys: Columns of the key.
+        replaced: Columns that get the new value.
+        added: Columns to whose number the new one is added.
+        source: Gives the rows, one column for each of `values`, instead of parameters.
     """
 
-    def __init__(self, path: str | None, synchronous: str) -> None:
-        if path in _IN_MEMORY:
-            path = None
-        else:
-            _make_private(path)
-        self.condition: Condition = Condition(path)
-        self._engine = create_engine(
-            URL.create("sqlite", database=path),
-            poolclass=StaticPool,
-            connect_args={"check_same_thread": False, "timeout": 0.2, "isolation_level": None},
-        )
-        self._prepared: dict[int, _Prepared] = {}
-        self._statements: list[ClauseElement] = []  # keeps the ids above alive
-        self._savepoints = 0
+    table: Table
+    values: Mapping[str, str]
+    keys: Sequence[str]
+    replaced: Sequence[str] = ()
+    added: Sequence[str] = ()
+    source: Optional[Select[Any]] = None
+
+
+Statement = Union[ClauseElement, Upsert]
+
+
+class Later(ABC):
+    """Rows for one table that need not be written before somebody reads it, or commits.
+
+    They belong to the unit that added them, and are undone with it.
+    """
+
+    @abstractmethod
+    def add(self, rows: Iterable[tuple[Any, ...]], size: int) -> None:
+        """Add rows; of those with one key the last one stays.
+
+        Args:
+            rows: Values in the order of the columns.
+            size: What they take, in characters.
+        """
+
+    @abstractmethod
+    def write_out(self) -> None:
+        """Write them, so that a statement finds them."""
+
+
+class Database(ABC):
+    """Transactions, units and statements.
+
+    Changes gather in one transaction until `commit`. In it each piece of work is a *unit*,
+    which can be undone alone.
+
+    A room may cache what it read, if it listens to `on_undo` and `on_forget`; how long that
+    stays true is the engine's business.
+
+    Attributes:
+        dirty: Whether there is anything to commit.
+        narrowings: How often somebody came to may do less than before.
+        unit: Number of the unit that was begun last.
+        on_undo: What to do when a unit is undone; told whether it had changed the database,
+            rows that were to be written later aside.
+        on_forget: What to do when nothing that was read before need be true any more.
+    """
+
+    def __init__(self) -> None:
         self.dirty: bool = False
-        self.narrowings: int = 0  # how often somebody came to may do less than before
-        self.unit: int = 0  # number of the unit that was begun last
-        self._state = _NO_UNIT
-        self.before_write_out: list[Callable[[], None]] = []
-        self.before_savepoint: list[Callable[[], None]] = []
+        self.narrowings: int = 0
+        self.unit: int = 0
         self.on_undo: list[Callable[[bool], None]] = []
-        self.on_rollback: list[Callable[[], None]] = []
-        event.listen(self._engine, "connect", _settings(synchronous))
-        self._open = ExitStack()
-        self._open.callback(self.condition.forget)
-        self._open.callback(self._engine.dispose)
-        try:
-            self._connection = self._open.enter_context(self._engine.connect())
-            driver: Any = self._connection.connection.dbapi_connection
-            self._cursor: sqlite3.Cursor = driver.cursor()
-            self._open.callback(self._cursor.close)
-            self._driver = driver
-            self._begin_life(path)
-        except StoreError:
-            self._open.close()
-            raise
-        except (DBAPIError, sqlite3.Error) as error:
-            self._open.close()
-            raise _explained(path, error) from error
+        self.on_forget: list[Callable[[], None]] = []
 
-    # --- opening and closing ---
+    # --- statements; those that are kept in a variable are compiled once ---
 
-    def _begin_life(self, path: str | None) -> None:
-        was_closed = path is None or self._was_closed()
-        if not was_closed and os.path.getsize(str(path)) <= CHECKED_AT_ONCE:
-            require_sound(self._cursor)
-        self._cursor.execute("BEGIN IMMEDIATE")
-        self._create(path)
-        self.run(_NOTE, name=_OPEN, value="1")
-        self._driver.commit()
-        self.condition.remember()
-        self._needs_check = not was_closed and os.path.getsize(str(path)) > CHECKED_AT_ONCE
+    @abstractmethod
+    def rows(self, statement: Statement, **values: Any) -> Iterator[Any]:
+        """Rows, read one by one."""
 
-    def begin_check(self) -> None:
-        """Begin to check a large file that was not closed; what is new stays beside it."""
-        if self._needs_check:
-            self._needs_check = False
-            self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self.condition.note_content()
-            self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-            self.condition.begin_check()
-
-    def _was_closed(self) -> bool:
-        """Whether the last process that had the file open closed it."""
-        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
-        if not self._cursor.execute(tables).fetchone()[0]:
-            return True
-        return self.one(_ABOUT, name=_OPEN) is None
-
-    def _create(self, path: str | None) -> None:
-        schema.metadata.create_all(self._connection)
-        found = self.one(_ABOUT, name="format")
-        if found is None:
-            self.run(_NOTE, name="format", value=str(schema.FORMAT))
-        elif int(found[0]) > schema.FORMAT:
-            raise StoreError(
-                f"{path} was written by a newer release of pyonep "
-                f"(format {found[0]}, this one knows {schema.FORMAT}); upgrade pyonep"
-            )
-
-    def probe(self, now: int) -> None:
-        """Write something, so that a commit shows whether what is written is kept."""
-        self.condition.look_now()
-        self.change(_NOTE, name="probe", value=str(now))
-
-    def explained(self, error: BaseException) -> str | None:
-        """One sentence about an error of the engine; None for any other error."""
-        if isinstance(error, StoreError):
-            return str(error)
-        self.condition.note(error)
-        found = explain(self.condition.path, error)
-        return self.condition.trouble or (found.sentence if found else None)
-
-    # --- statements ---
-
-    def _compiled(self, statement: ClauseElement) -> _Prepared:
-        prepared = self._prepared.get(id(statement))
-        if prepared is None:
-            compiled: Any = statement.compile(dialect=self._engine.dialect)
-            names = tuple(compiled.positiontup or ())
-            prepared = _Prepared(str(compiled), names, dict(compiled.params))
-            self._prepared[id(statement)] = prepared
-            self._statements.append(statement)
-        return prepared
-
-    def run(self, statement: ClauseElement, **values: Any) -> sqlite3.Cursor:
-        """Run a statement; those that are kept in a variable are compiled once."""
-        sql, names, fixed = self._compiled(statement)
-        merged = {**fixed, **values} if fixed else values
-        return self._cursor.execute(sql, [merged[name] for name in names])
-
-    def one(self, statement: ClauseElement, **values: Any) -> Any:
+    @abstractmethod
+    def one(self, statement: Statement, **values: Any) -> Any:
         """The first row, or None."""
-        return self.run(statement, **values).fetchone()
 
-    def all(self, statement: ClauseElement, **values: Any) -> list[Any]:
+    @abstractmethod
+    def all(self, statement: Statement, **values: Any) -> list[Any]:
         """All rows."""
-        return self.run(statement, **values).fetchall()
 
-    def change(self, statement: ClauseElement, **values: Any) -> sqlite3.Cursor:
-        """Run a statement that writes."""
-        self._begin()
-        if self._state == _UNSAVED:
-            self.save()
-        return self.run(statement, **values)
+    @abstractmethod
+    def change(self, statement: Statement, **values: Any) -> int:
+        """Run a statement that writes; how many rows it was about."""
 
-    def change_many(self, statement: ClauseElement, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Run a statement that writes once per row; values in the order of its parameters."""
-        self._begin()
-        self.save()
-        self._cursor.executemany(self._compiled(statement).sql, rows)
+    @abstractmethod
+    def insert_id(self, statement: Statement, **values: Any) -> int:
+        """Add a row; the number it got."""
+
+    @abstractmethod
+    def change_many(self, statement: Statement, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement that writes once per row; values in the order of its parameters.
+
+        Raises:
+            Taken: There is a row of the key of one of them; what was written until then is.
+        """
+
+    @abstractmethod
+    def later(self, statement: Upsert, often: bool = False) -> Later:
+        """Rows that may be written later.
+
+        Args:
+            statement: How they are written.
+            often: Whether rows of the same key come again and again.
+        """
 
     # --- transactions ---
 
-    def _begin(self) -> None:
-        if not self.dirty:
-            self._cursor.execute("BEGIN IMMEDIATE")
-            self.dirty = True
+    @abstractmethod
+    def atomic(self) -> AbstractContextManager[None]:
+        """All of the block's changes or, when it raises, none."""
 
-    def promise(self) -> None:
-        """Open the transaction for a change that a room holds back until it is written out."""
-        self._begin()
-
-    def write_out(self) -> None:
-        """Hand what rooms hold back to the database, still uncommitted."""
-        for hook in self.before_write_out:
-            hook()
-
-    def commit(self) -> None:
-        """Make everything since the last commit durable.
-
-        Raises:
-            StoreError: The file is damaged or gone; nothing is written to it.
-        """
-        if not self.dirty:
-            return
-        condition = self.condition
-        condition.look()
-        if condition.has_checked():
-            self._cursor.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
-        if condition.trouble is not None:
-            raise StoreError(condition.trouble)
-        self.write_out()
-        self._cursor.execute("COMMIT")
-        condition.note_written()
-        self.dirty = False
-
-    def rollback(self) -> None:
-        """Forget everything since the last commit."""
-        if self._driver.in_transaction:
-            self._cursor.execute("ROLLBACK")
-        self.dirty = False
-        self._savepoints = 0
-        self._state = _NO_UNIT
-        self._forget()
-
-    # --- units ---
-
+    @abstractmethod
     def begin_unit(self) -> None:
         """Begin a piece of work that may have to be undone alone."""
-        assert self._state == _NO_UNIT, "a unit is one piece of work, and does not hold another"
-        self.unit += 1
-        self._state = _UNSAVED
 
+    @abstractmethod
     def end_unit(self) -> None:
         """Let what the unit changed be part of the transaction."""
-        if self._state == _SAVED:
-            self._cursor.execute(f"RELEASE {_UNIT}")
-        self._state = _NO_UNIT
 
+    @abstractmethod
     def undo_unit(self) -> bool:
         """Undo what the unit changed.
 
         Returns:
-            False when SQLite gave up the whole transaction, as it does when the disk is
-            full: what all others changed is gone with it, and `rollback` is to be called.
+            False when the engine gave up the whole transaction: what all others changed is
+            gone with it, and `rollback` is to be called.
         """
-        was_saved, self._state = self._state == _SAVED, _NO_UNIT
-        if self.dirty and not self._driver.in_transaction:
-            return False
-        if was_saved:
-            try:
-                self._cursor.execute(f"ROLLBACK TO {_UNIT}")
-                self._cursor.execute(f"RELEASE {_UNIT}")
-            except sqlite3.Error:
-                return False
-        for hook in self.on_undo:
-            hook(was_saved)
-        return True
 
-    def settle(self, statement: ClauseElement, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run a statement for changes that were held back, whose unit may have ended."""
-        if rows:
-            self._begin()
-            self._cursor.executemany(self._compiled(statement).sql, rows)
-
-    def settle_wide(self, statement: ClauseElement, rows: Sequence[tuple[Any, ...]]) -> None:
-        """The same, by one statement that takes exactly so many rows."""
-        self._begin()
-        values = list(chain.from_iterable(rows))
-        self._cursor.execute(self._compiled(statement).sql, values)
-
-    def save(self) -> None:
-        """Make the savepoint of the open unit, if it has none; before it, what was held back."""
-        if self._state != _UNSAVED:
-            return
-        self._begin()
-        self._state = _NO_UNIT
-        for hook in self.before_savepoint:
-            hook()
-        self._cursor.execute(f"SAVEPOINT {_UNIT}")
-        self._state = _SAVED
-
-    def _forget(self) -> None:
-        for hook in self.on_rollback:
-            hook()
-
-    @contextmanager
-    def atomic(self) -> Iterator[None]:
-        """All of the block's changes or, when it raises, none."""
-        self._begin()
-        self.save()
-        self.write_out()
-        self._savepoints += 1
-        name = f"s{self._savepoints}"
-        self._cursor.execute(f"SAVEPOINT {name}")
-        try:
-            yield
-            self.write_out()
-        except BaseException:
-            if self._driver.in_transaction:
-                self._cursor.execute(f"ROLLBACK TO {name}")
-                self._cursor.execute(f"RELEASE {name}")
-            self._forget()
-            raise
-        else:
-            self._cursor.execute(f"RELEASE {name}")
-        finally:
-            self._savepoints = max(0, self._savepoints - 1)
-
-    def close(self) -> None:
-        """Commit, note that the file was closed, and close it.
+    @abstractmethod
+    def commit(self) -> None:
+        """Make everything since the last commit durable.
 
         Raises:
-            StoreError: That could not be written, or something happened to the file that was
-                not known yet. It is closed all the same.
+            StoreError: Nothing more can be kept.
         """
-        known = self.condition.trouble
-        self.condition.close()
-        self.condition.look_now()
-        try:
-            if self.condition.trouble is not None:
-                self._leave_wal()
-                if known is None:
-                    raise StoreError(self.condition.trouble)
-            else:
-                self.change(_CLOSED, name=_OPEN)
-                self.commit()
-        except sqlite3.Error as error:
-            raise _explained(self.condition.path, error) from error
-        finally:
-            self._open.close()
 
-    def _leave_wal(self) -> None:
-        """Let closing write nothing: SQLite would bring the -wal over, whatever became of it."""
-        option = getattr(sqlite3, "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE", None)  # since Python 3.12
-        if option is not None:
-            self._driver.setconfig(option, True)
+    @abstractmethod
+    def rollback(self) -> None:
+        """Forget everything since the last commit."""
 
+    # --- life ---
 
-_IN_MEMORY = (None, "", ":memory:")
+    @abstractmethod
+    def begin_check(self) -> None:
+        """Begin to see whether all is sound, where that was not done at once."""
 
+    @abstractmethod
+    def probe(self, now: int) -> None:
+        """Write something, so that a commit shows whether what is written is kept."""
 
-def _make_private(path: str) -> None:
-    """Make a file that is not there yet for its owner alone: it will hold keys.
+    @abstractmethod
+    def explained(self, error: BaseException) -> str | None:
+        """One sentence about an error of the engine; None for any other error."""
 
-    SQLite gives the files beside it, ``-wal`` and others, the same mode. A file that
-    is there keeps the mode that its owner gave it.
-    """
-    path = os.path.realpath(path)  # of a link whose target is missing, the target is made
-    try:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        return  # it is there, or it cannot be made: SQLite will say why
-    os.close(number)
-    os.chmod(path, 0o600)  # whatever the umask is
+    @abstractmethod
+    def close(self) -> None:
+        """Commit and close.
 
-
-def _settings(synchronous: str) -> Callable[[Any, Any], None]:
-    if synchronous.upper() not in ("OFF", "NORMAL", "FULL", "EXTRA"):
-        raise StoreError(f"synchronous must be OFF, NORMAL, FULL or EXTRA, not {synchronous!r}")
-
-    def on_connect(connection: Any, _: Any) -> None:
-        # Exclusive: what is cached here must not be changed behind our back.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA cache_size = -32768")
-
-    return on_connect
-
-
-def _explained(path: str | None, error: Exception) -> StoreError:
-    found = explain(path, error)
-    if found is None:
-        return StoreError(f"{path or 'the database'} cannot be used: {error}")
-    return (StoreInUse if found.kind == IN_USE else StoreError)(found.sentence)
+        Raises:
+            StoreError: That could not be done. It is closed all the same.
+        """

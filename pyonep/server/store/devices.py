@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .database import Database
+from .database import Database, Taken, Upsert
 from .removals import MODEL, RemovalStore
 from .schema import (
     activations,
@@ -122,11 +120,7 @@ _SHARED_TO = (
     .where(_h.vendor == bindparam("v"), _m.id == _h.model, _v.id == _m.vendor)
     .order_by(_m.id)
 )
-_ADD_SHARE = (
-    upsert(model_shares)
-    .values(model=bindparam("m"), vendor=bindparam("v"))
-    .on_conflict_do_nothing()
-)
+_ADD_SHARE = Upsert(model_shares, {"model": "m", "vendor": "v"}, ["model", "vendor"])
 _REMOVE_SHARE = delete(model_shares).where(_h.model == bindparam("m"), _h.vendor == bindparam("v"))
 _REMOVE_SHARES = delete(model_shares).where(_h.model == bindparam("m"))
 
@@ -192,12 +186,11 @@ _SKIP_OF = (
 )
 _k = shelves.c
 _SHELVES = select(_k.shelf, _k["count"]).where(_k.model == bindparam("m")).order_by(_k.shelf)
-_COUNT_SHELF = upsert(shelves).values(
-    model=bindparam("m"), shelf=bindparam("s"), count=bindparam("n")
-)
-_COUNT_SHELF = _COUNT_SHELF.on_conflict_do_update(
-    index_elements=["model", "shelf"],
-    set_={"count": _k["count"] + _COUNT_SHELF.excluded["count"]},
+_COUNT_SHELF = Upsert(
+    shelves,
+    {"model": "m", "shelf": "s", "count": "n"},
+    ["model", "shelf"],
+    added=["count"],
 )
 _REMOVE_SHELVES = delete(shelves).where(_k.model == bindparam("m"))
 _r = ranges.c
@@ -327,7 +320,7 @@ class DeviceStore:
 
     def remove_left(self, model: int) -> bool:
         """Remove a bit of what is under a model that was removed; whether there was anything."""
-        return any(self._db.change(one, m=model).rowcount for one in _LEFT)
+        return any(self._db.change(one, m=model) for one in _LEFT)
 
     def is_shared(self, model: int, vendor: int) -> bool:
         """Whether a model is shared with a vendor."""
@@ -383,7 +376,7 @@ class DeviceStore:
                 self._db.change(_SET_PLACE, this=model, new_place=place + len(rows))
                 for shelf, count in _shelved(row[3] for row in rows).items():
                     self._db.change(_COUNT_SHELF, m=model, s=shelf, n=count)
-        except sqlite3.IntegrityError:
+        except Taken:
             return False
         return True
 

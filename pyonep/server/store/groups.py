@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .database import Database
+from .database import Database, Upsert
 from .removals import GROUP, RemovalStore
 from .schema import groups, members
 
@@ -65,17 +64,18 @@ _GROUPS_WITH = select(_e.group, _g.name).where(*_holding).order_by(_e.group).lim
 _SKIP_GROUPS_WITH = (
     select(_e.group).where(*_holding).order_by(_e.group).limit(1).offset(bindparam("skip"))
 )
-_SET_MEMBER = upsert(members).values(
-    group=bindparam("g"),
-    type=bindparam("type"),
-    member=bindparam("member"),
-    expire=bindparam("expire"),
-    meta=bindparam("meta"),
-    model=bindparam("m"),
-)
-_SET_MEMBER = _SET_MEMBER.on_conflict_do_update(
-    index_elements=["group", "type", "member"],
-    set_={"expire": _SET_MEMBER.excluded.expire, "meta": _SET_MEMBER.excluded.meta},
+_SET_MEMBER = Upsert(
+    members,
+    {
+        "group": "g",
+        "type": "type",
+        "member": "member",
+        "expire": "expire",
+        "meta": "meta",
+        "model": "m",
+    },
+    ["group", "type", "member"],
+    replaced=["expire", "meta"],
 )
 _REMOVE_MEMBER = delete(members).where(
     _e.group == bindparam("g"), _e.type == bindparam("type"), _e.member == bindparam("member")
@@ -182,17 +182,16 @@ class GroupStore:
             Whether it may still be in others.
         """
         values = {"type": type, "member": member}
-        return self._db.change(_REMOVE_EVERYWHERE, m=model, **values).rowcount == _FEW
+        return self._db.change(_REMOVE_EVERYWHERE, m=model, **values) == _FEW
 
     def remove_left(self, group: int) -> bool:
         """Remove a bit of a group that was removed; whether there was anything."""
-        return self._db.change(_REMOVE_MEMBERS_OF_GROUP, m=group).rowcount > 0
+        return self._db.change(_REMOVE_MEMBERS_OF_GROUP, m=group) > 0
 
     def remove_left_of_model(self, model: int) -> bool:
         """Remove a bit of the groups of a model that was removed; whether there was anything."""
         return any(
-            self._db.change(one, m=model).rowcount
-            for one in (_REMOVE_MEMBERS_OF_MODEL, _REMOVE_GROUPS)
+            self._db.change(one, m=model) for one in (_REMOVE_MEMBERS_OF_MODEL, _REMOVE_GROUPS)
         )
 
 

@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import Any, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .database import Database
+from .database import Database, Upsert
 from .schema import aliases, comments, resources, shares, tags
 
 _CACHED = 100_000
@@ -129,8 +128,7 @@ _levels = _levels.union_all(
 _HEIGHT = select(func.max(_levels.c.level))
 
 _this_tag = (tags.c.resource == bindparam("r"), tags.c.tag == bindparam("tag"))
-_ADD_TAG = upsert(tags).values(resource=bindparam("r"), tag=bindparam("tag"))
-_ADD_TAG = _ADD_TAG.on_conflict_do_nothing()
+_ADD_TAG = Upsert(tags, {"resource": "r", "tag": "tag"}, ["resource", "tag"])
 _REMOVE_TAG = delete(tags).where(*_this_tag)
 _REMOVE_TAGS = delete(tags).where(tags.c.resource == bindparam("r"))
 _TAG_COUNT = select(func.count()).where(tags.c.resource == bindparam("r"))
@@ -215,7 +213,7 @@ class ResourceStore:
         self._subscribers: dict[str, list[int]] = {}
         self._held = 0  # bytes of what was cached
         self._passed_over: set[int] = set()
-        database.on_rollback.append(self.forget_cached)
+        database.on_forget.append(self.forget_cached)
         database.on_undo.append(self._undo)
 
     def _undo(self, was_saved: bool) -> None:
@@ -282,7 +280,7 @@ class ResourceStore:
     ) -> Node:
         """Add a node; for a client with ``(cik, status, expires)``."""
         cik, status, expires = key or (None, None, None)
-        cursor = self._db.change(
+        number = self._db.insert_id(
             _INSERT,
             rid=rid,
             owner=owner,
@@ -297,8 +295,6 @@ class ResourceStore:
         )
         if description.get("subscribe"):
             self._subscribers.pop(description["subscribe"], None)
-        number = cursor.lastrowid
-        assert number is not None
         return Node(number, rid, owner, type, description, now, now, cik, status, expires)
 
     def describe(self, node: Node, description: dict[str, Any], now: int) -> None:

@@ -125,7 +125,7 @@ class RightsStore:
 
     def add_grant(self, token: str, grant: Grant, now: float) -> None:
         """Add a grant, and forget those that ran out."""
-        if self._db.change(_REMOVE_EXPIRED, now=now).rowcount:
+        if self._db.change(_REMOVE_EXPIRED, now=now):
             self._db.change(_REMOVE_MAKERS)
         self._db.change(
             _ADD_GRANT,
@@ -139,7 +139,7 @@ class RightsStore:
 
     def remove_grants(self, client: int) -> None:
         """End the tokens that act as a client or were made by it."""
-        if self._db.change(_REMOVE_GRANTS, c=client).rowcount:
+        if self._db.change(_REMOVE_GRANTS, c=client):
             self._db.narrowings += 1
             self._db.change(_REMOVE_MAKERS)
 

@@ -39,8 +39,14 @@ Index(
     "resources_by_source",
     resources.c.subscribe,
     sqlite_where=resources.c.subscribe.isnot(None),
+    postgresql_where=resources.c.subscribe.isnot(None),
 )
-Index("resources_dropped", resources.c.id, sqlite_where=resources.c.owner.is_(None))
+Index(
+    "resources_dropped",
+    resources.c.id,
+    sqlite_where=resources.c.owner.is_(None),
+    postgresql_where=resources.c.owner.is_(None),
+)
 
 aliases: Table = Table(
     "aliases",
@@ -212,13 +218,19 @@ serials: Table = Table(
     Index("serials_by_place", "model", "place"),
     sqlite_autoincrement=True,
 )
-Index("serials_by_client", serials.c.client, sqlite_where=serials.c.client.isnot(None))
+Index(
+    "serials_by_client",
+    serials.c.client,
+    sqlite_where=serials.c.client.isnot(None),
+    postgresql_where=serials.c.client.isnot(None),
+)
 Index(
     "serials_by_enabler",
     serials.c.model,
     serials.c.enabled_by,
     serials.c.place,
     sqlite_where=serials.c.enabled_by.isnot(None),
+    postgresql_where=serials.c.enabled_by.isnot(None),
 )
 
 # How many serial numbers stand on each shelf, so that a page far back is found

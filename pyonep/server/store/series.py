@@ -12,9 +12,8 @@ from itertools import repeat
 from typing import NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .database import Database
+from .database import Database, Upsert
 from .schema import points, series
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -25,35 +24,21 @@ _CHUNK = 500
 # Points, and characters of their values, that are removed or copied at once.
 _FEW = 2000
 _FEW_CHARACTERS = 1024 * 1024
-# Characters of values that are held back; those who write more see at once what it costs.
-_MOST_UNWRITTEN = 256 * 1024
+_NUMBERS = 16  # what the numbers of a series take, in characters
 
 _p = points.c
 _of = _p.series == bindparam("s")
 _between = (_p.time >= bindparam("low"), _p.time <= bindparam("high"))
 
-_PUT = upsert(points).values(series=bindparam("s"), time=bindparam("t"), value=bindparam("v"))
-_PUT = _PUT.on_conflict_do_update(
-    index_elements=["series", "time"], set_={"value": _PUT.excluded.value}
-)
-# One statement for so many points takes half the time of one for each.
-_WIDE = 100
-_PUT_WIDE = upsert(points).values(
-    [
-        {"series": bindparam(f"s{n}"), "time": bindparam(f"t{n}"), "value": bindparam(f"v{n}")}
-        for n in range(_WIDE)
-    ]
-)
-_PUT_WIDE = _PUT_WIDE.on_conflict_do_update(
-    index_elements=["series", "time"], set_={"value": _PUT_WIDE.excluded.value}
+_PUT = Upsert(
+    points, {"series": "s", "time": "t", "value": "v"}, ["series", "time"], replaced=["value"]
 )
 _STATS = select(series.c["count"], series.c.size).where(series.c.resource == bindparam("s"))
-_SET_STATS = upsert(series).values(
-    resource=bindparam("s"), count=bindparam("n"), size=bindparam("z")
-)
-_SET_STATS = _SET_STATS.on_conflict_do_update(
-    index_elements=["resource"],
-    set_={"count": _SET_STATS.excluded["count"], "size": _SET_STATS.excluded.size},
+_SET_STATS = Upsert(
+    series,
+    {"resource": "s", "count": "n", "size": "z"},
+    ["resource"],
+    replaced=["count", "size"],
 )
 _pair = select(_p.time, _p.value).where(_of)
 _NEWEST = _pair.order_by(_p.time.desc()).limit(1)
@@ -95,149 +80,74 @@ class _Summary:
     newest: Optional[Point]
 
 
-class _Before(NamedTuple):
-    """A summary before a unit changed it, and whether it had to be written out by then."""
-
-    number: int  # of points
-    size: int
-    newest: Optional[Point]
-    is_changed: bool
-
-
 class SeriesStore:
     """Points of all series.
 
-    Points written are held back and written out together; the newest point and the
-    number of points of a series in use are at hand without asking the database.
+    Points may be written later, and together; the newest point and the number of points of a
+    series in use are at hand without asking the database.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._points = database.later(_PUT)
+        self._numbers = database.later(_SET_STATS, often=True)
         self._summaries: dict[int, _Summary] = {}
         self._held = 0  # characters of values that summaries got
-        self._changed: set[int] = set()
-        self._waiting: list[tuple[int, int, str]] = []
-        self._unwritten = 0  # characters in it, at most
-        # What the unit that wrote last did, so that it can be undone alone.
+        self._are_behind = False  # numbers of a series without a summary may not be written yet
+        # Series that the unit changed which changed one last.
         self._unit = 0
-        self._earlier = 0  # points held back before it
-        self._before: dict[int, Optional[_Before]] = {}  # None: nothing was known
-        database.before_write_out.append(self._write_out)
-        database.before_savepoint.append(self._write_out_earlier)
+        self._touched: set[int] = set()
         database.on_undo.append(self._undo)
-        database.on_rollback.append(self._forget)
+        database.on_forget.append(self._forget)
 
     def _forget(self) -> None:
         self._summaries.clear()
         self._held = 0
-        self._changed.clear()
-        self._waiting.clear()
-        self._earlier = 0
-        self._before.clear()
+        self._are_behind = True
+        self._touched.clear()
 
-    def _write_out(self) -> None:
-        self._write_points()
-        if self._changed:
-            self._db.save()
-            known = self._summaries
-            self._db.settle(_SET_STATS, [(s, known[s].count, known[s].size) for s in self._changed])
-            self._changed.clear()
-        self._make_room()
+    def _undo(self, _: bool) -> None:
+        """Read anew what is known of the series that a unit changed, now that it was undone."""
+        if self._unit == self._db.unit and self._touched:
+            for resource in self._touched:
+                self._summaries.pop(resource, None)
+            self._touched.clear()
+            self._are_behind = True
 
     def _make_room(self) -> None:
-        """When summaries take too much, forget all but those that are still needed."""
+        """When summaries take too much, forget them; who holds one must not change it after."""
         if self._held > _CACHED_CHARACTERS or len(self._summaries) > _CACHED:
-            known, needed = self._summaries, self._changed.union(self._before)
-            self._summaries = {one: known[one] for one in needed if one in known}
+            self._summaries.clear()
             self._held = 0
-
-    def _write_points(self) -> None:
-        if not self._waiting:
-            return
-        if self._unit == self._db.unit and len(self._waiting) > self._earlier:
-            self._db.save()  # some are of the unit that is open
-        self._put_out(self._waiting)
-        self._waiting.clear()
-        self._unwritten = self._earlier = 0
-
-    def _put_out(self, rows: list[tuple[int, int, str]]) -> None:
-        narrow = len(rows) % _WIDE  # first: of one second, the last point written stays
-        self._db.settle(_PUT, rows[:narrow])
-        for start in range(narrow, len(rows), _WIDE):
-            self._db.settle_wide(_PUT_WIDE, rows[start : start + _WIDE])
-
-    # --- units ---
+            self._are_behind = True
 
     def _note(self, resource: int) -> None:
-        """Remember a series as it was before the unit that is open, which changes it."""
+        """Remember that the unit that is open changes a series."""
         if self._unit != self._db.unit:
-            self._enter()
-        if resource not in self._before:
-            known = self._summaries.get(resource)
-            self._before[resource] = (
-                _Before(known.count, known.size, known.newest, resource in self._changed)
-                if known is not None
-                else None
-            )
-
-    def _enter(self) -> None:
-        self._unit = self._db.unit
-        self._earlier = len(self._waiting)
-        self._before.clear()
-
-    def _write_out_earlier(self) -> None:
-        """Write out what was held back before the unit that is open, and nothing of its own."""
-        if self._unit != self._db.unit:
-            self._enter()
-        if self._earlier:
-            self._put_out(self._waiting[: self._earlier])
-            del self._waiting[: self._earlier]
-            self._earlier = 0
-        stats = []
-        for resource in self._changed:
-            before = self._before.get(resource)
-            if before is not None and before.is_changed:
-                stats.append((resource, before.number, before.size))
-            elif resource not in self._before:
-                now = self._summaries[resource]
-                stats.append((resource, now.count, now.size))
-        self._db.settle(_SET_STATS, stats)
-        self._changed.intersection_update(self._before)
-
-    def _undo(self, was_saved: bool) -> None:
-        """Forget what the unit did; what earlier ones held back stays."""
-        if self._unit != self._db.unit:
-            return
-        if was_saved:  # the database has everything from before
-            self._waiting.clear()
-            self._changed.clear()
-            for resource in self._before:
-                self._summaries.pop(resource, None)
-        else:
-            del self._waiting[self._earlier :]
-            for resource, before in self._before.items():
-                self._put_back(resource, before)
-        self._before.clear()
-
-    def _put_back(self, resource: int, before: Optional[_Before]) -> None:
-        if before is None:
-            self._summaries.pop(resource, None)
-        else:
-            self._summaries[resource] = _Summary(before.number, before.size, before.newest)
-        if before is None or not before.is_changed:
-            self._changed.discard(resource)
+            self._unit = self._db.unit
+            self._touched.clear()
+        self._touched.add(resource)
 
     def _summary(self, resource: int) -> _Summary:
         summary = self._summaries.get(resource)
         if summary is None:
-            self._write_points()
             self._make_room()
+            self._points.write_out()
+            if self._are_behind:
+                self._numbers.write_out()
+                self._are_behind = False
             stats = self._db.one(_STATS, s=resource) or (0, 0)
             newest = self._db.one(_NEWEST, s=resource) if stats[0] else None
             summary = _Summary(stats[0], stats[1], Point(*newest) if newest else None)
             self._summaries[resource] = summary
             self._held += len(newest[1]) if newest else 0
         return summary
+
+    def _keep(self, resource: int, summary: _Summary) -> None:
+        """Have the numbers of a series written, now that they are others."""
+        self._numbers.add(((resource, summary.count, summary.size),), _NUMBERS)
+        if self._held > _CACHED_CHARACTERS:
+            self._make_room()
 
     # --- writing ---
 
@@ -256,12 +166,8 @@ class SeriesStore:
         else:
             self._note_older(resource, summary, {time: value})
         self._held += len(value)
-        self._db.promise()
-        self._waiting.append((resource, time, value))
-        self._unwritten += len(value)
-        self._changed.add(resource)
-        if self._unwritten > _MOST_UNWRITTEN:
-            self._write_points()
+        self._points.add(((resource, time, value),), len(value))
+        self._keep(resource, summary)
 
     def put_many(self, resource: int, times: Sequence[int], values: Sequence[str]) -> None:
         """Write many points; of several in one second the last one stays."""
@@ -274,7 +180,7 @@ class SeriesStore:
             self._note_new(summary, unique)
         else:
             self._note_older(resource, summary, unique)
-        self._hold(resource, unique)
+        self._hold(resource, summary, unique)
 
     def add_many(self, resource: int, times: Sequence[int], values: Sequence[str]) -> list[int]:
         """Write those of many points whose second is free.
@@ -293,7 +199,7 @@ class SeriesStore:
             free, refused = self._sorted_out(resource, summary, times, values)
         if free:
             self._note_new(summary, free)
-            self._hold(resource, free)
+            self._hold(resource, summary, free)
         return refused
 
     def _sorted_out(
@@ -301,7 +207,7 @@ class SeriesStore:
     ) -> tuple[dict[int, str], list[int]]:
         """The points whose second is free, and the positions of the others."""
         newest = summary.newest.time if summary.newest else EARLIEST
-        self._write_points()
+        self._points.write_out()
         known = self._known(resource, [time for time in times if time <= newest])
         free: dict[int, str] = {}
         refused = []
@@ -312,13 +218,10 @@ class SeriesStore:
                 free[time] = value
         return free, refused
 
-    def _hold(self, resource: int, entries: dict[int, str]) -> None:
-        self._db.promise()
-        self._waiting.extend(zip(repeat(resource), entries, entries.values()))
-        self._unwritten += sum(map(len, entries.values()))
-        self._changed.add(resource)
-        if self._unwritten > _MOST_UNWRITTEN:
-            self._write_points()
+    def _hold(self, resource: int, summary: _Summary, entries: dict[int, str]) -> None:
+        rows = zip(repeat(resource), entries, entries.values())
+        self._points.add(rows, sum(map(len, entries.values())))
+        self._keep(resource, summary)
 
     def _note_new(self, summary: _Summary, entries: dict[int, str]) -> None:
         """Account for points none of which replaces another."""
@@ -331,7 +234,7 @@ class SeriesStore:
 
     def _note_older(self, resource: int, summary: _Summary, entries: dict[int, str]) -> None:
         """Account for points some of which may replace others."""
-        self._write_points()
+        self._points.write_out()
         known = self._known(resource, list(entries))
         summary.count += len(entries) - len(known)
         summary.size += sum(map(len, entries.values())) - sum(known.values())
@@ -363,7 +266,7 @@ class SeriesStore:
 
     def remove(self, resource: int, low: int = EARLIEST, high: int = LATEST) -> None:
         """Remove the points from `low` to `high`, both inclusive."""
-        self._write_points()
+        self._points.write_out()
         count, size = self._db.one(_COUNT, s=resource, low=low, high=high)
         if not count:
             return
@@ -376,7 +279,7 @@ class SeriesStore:
             newest = self._db.one(_NEWEST, s=resource)
             summary.newest = Point(*newest) if newest else None
             self._held += len(newest[1]) if newest else 0
-        self._changed.add(resource)
+        self._keep(resource, summary)
         if summary.count < 0 or summary.size < 0 or (summary.newest is None) != (not summary.count):
             self._count_anew(resource, summary)
 
@@ -405,7 +308,7 @@ class SeriesStore:
         summary.count, summary.size = self._db.one(_COUNT, s=resource, low=EARLIEST, high=LATEST)
         newest = self._db.one(_NEWEST, s=resource) if summary.count else None
         summary.newest = Point(*newest) if newest else None
-        self._changed.add(resource)
+        self._keep(resource, summary)
 
     def _few(self, resource: int) -> int:
         """How many points can be handled quickly: fewer when their values are long."""
@@ -434,7 +337,7 @@ class SeriesStore:
         """Remove what is known about a series whose points are gone."""
         self._note(resource)
         self._summaries.pop(resource, None)
-        self._changed.discard(resource)
+        self._numbers.write_out()
         self._db.change(_DROP_STATS, s=resource)
 
     def copy(self, source: int, target: int, low: int, high: int) -> int | None:
@@ -452,7 +355,7 @@ class SeriesStore:
         Returns:
             Where to go on, or None when all are copied.
         """
-        self._write_points()
+        self._points.write_out()
         beyond = self.nth(source, low, high, self._few(source))
         last = high if beyond is None else beyond.time - 1
         count, size = self._db.one(_COUNT, s=source, low=low, high=last)
@@ -465,7 +368,7 @@ class SeriesStore:
             summary.size += size
             summary.newest = newest
             self._held += len(newest.value)
-            self._changed.add(target)
+            self._keep(target, summary)
         return None if beyond is None else beyond.time
 
     # --- reading ---
@@ -484,7 +387,7 @@ class SeriesStore:
         summary = self._summaries.get(resource)
         if summary is not None and (summary.newest is None or time > summary.newest.time):
             return False
-        self._write_points()
+        self._points.write_out()
         return self._db.one(_AT, s=resource, t=time) is not None
 
     def page(
@@ -497,9 +400,9 @@ class SeriesStore:
         Returns:
             The points, and whether there may be more of them.
         """
-        self._write_points()
+        self._points.write_out()
         statement = _ASCENDING if ascending else _DESCENDING
-        rows = self._db.run(statement, s=resource, low=low, high=high, n=limit)
+        rows = self._db.rows(statement, s=resource, low=low, high=high, n=limit)
         found: list[Point] = []
         for row in rows:
             found.append(row)
@@ -510,7 +413,7 @@ class SeriesStore:
 
     def nth(self, resource: int, low: int, high: int, index: int) -> Point | None:
         """The point number `index` (from 0, oldest first) from `low` to `high`."""
-        self._write_points()
+        self._points.write_out()
         found = self._db.one(_HOP, s=resource, low=low, high=high, skip=index)
         return Point(*found) if found else None
 
@@ -519,7 +422,7 @@ class SeriesStore:
         known = self.count_at_once(resource, low, high)
         if known is not None:
             return known
-        self._write_points()
+        self._points.write_out()
         return int(self._db.one(_HOW_MANY, s=resource, low=low, high=high)[0])
 
     def count_at_once(self, resource: int, low: int, high: int) -> int | None:
@@ -537,6 +440,6 @@ class SeriesStore:
 
     def oldest(self, resource: int) -> int:
         """Time of the oldest point; 0 when there is none."""
-        self._write_points()
+        self._points.write_out()
         found = self._db.one(_OLDEST, s=resource)
         return found[0] if found else 0

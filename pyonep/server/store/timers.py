@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .database import Database
+from .database import Database, Upsert
 from .schema import timers
 
 _t = timers.c
-_SET = upsert(timers).values(resource=bindparam("r"), due=bindparam("d"), counter=bindparam("n"))
-_SET = _SET.on_conflict_do_update(
-    index_elements=["resource"], set_={"due": _SET.excluded.due, "counter": _SET.excluded.counter}
+_SET = Upsert(
+    timers,
+    {"resource": "r", "due": "d", "counter": "n"},
+    ["resource"],
+    replaced=["due", "counter"],
 )
 _GET = select(_t.due, _t.counter).where(_t.resource == bindparam("r"))
 _DUE = (

@@ -2,57 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import bindparam, case, delete, func, select
 
-from .database import Database
+from .database import Database, Upsert
 from .resources import BELOW
 from .schema import ledger, tallies
 
 _n, _l = tallies.c, ledger.c
 
-_TALLY = upsert(tallies).values(
-    client=bindparam("c"), kind=bindparam("k"), own=bindparam("own"), pooled=bindparam("pooled")
-)
-_TALLY = _TALLY.on_conflict_do_update(
-    index_elements=["client", "kind"],
-    set_={"own": _n.own + _TALLY.excluded.own, "pooled": _n.pooled + _TALLY.excluded.pooled},
+_TALLY = Upsert(
+    tallies,
+    {"client": "c", "kind": "k", "own": "own", "pooled": "pooled"},
+    ["client", "kind"],
+    added=["own", "pooled"],
 )
 _TALLIES = select(_n.kind, _n.own, _n.pooled).where(_n.client == bindparam("c"))
 _DROP_TALLIES = delete(tallies).where(_n.client == bindparam("c"))
-_NOTE = upsert(ledger).values(
-    client=bindparam("c"), kind=bindparam("k"), time=bindparam("t"), change=bindparam("d")
+_NOTE = Upsert(
+    ledger,
+    {"client": "c", "kind": "k", "time": "t", "change": "d"},
+    ["client", "kind", "time"],
+    added=["change"],
 )
-_add_change: dict[str, Any] = {
-    "index_elements": ["client", "kind", "time"],
-    "set_": {"change": _l.change + _NOTE.excluded.change},
-}
-_NOTE = _NOTE.on_conflict_do_update(**_add_change)
 
 _TOTALS = (
     select(_n.kind, func.sum(_n.own)).where(_n.client.in_(select(BELOW.c.id))).group_by(_n.kind)
 )
-_ENTITY_USAGE = select(
-    func.coalesce(
-        func.sum(_l.change * func.max(0, bindparam("end") - func.max(_l.time, bindparam("start")))),
-        0,
-    )
-).where(_l.client.in_(select(BELOW.c.id)), _l.kind == bindparam("k"))
+_since = case((_l.time > bindparam("start"), _l.time), else_=bindparam("start"))
+_ENTITY_USAGE = select(func.coalesce(func.sum(_l.change * (bindparam("end") - _since)), 0)).where(
+    _l.client.in_(select(BELOW.c.id)),
+    _l.kind == bindparam("k"),
+    _l.time < bindparam("end"),
+    bindparam("start") < bindparam("end"),
+)
 _CONSUMED = select(func.coalesce(func.sum(_l.change), 0)).where(
     _l.client.in_(select(BELOW.c.id)),
     _l.kind == bindparam("k"),
     _l.time >= bindparam("start"),
     _l.time <= bindparam("end"),
 )
-_TAKE_OVER = upsert(ledger).from_select(
-    ["client", "kind", "time", "change"],
-    select(bindparam("heir"), _l.kind, _l.time, func.sum(_l.change))
+_TAKE_OVER = replace(
+    _NOTE,
+    source=select(bindparam("heir"), _l.kind, _l.time, func.sum(_l.change))
     .where(_l.client.in_(select(BELOW.c.id)))
     .group_by(_l.kind, _l.time),
 )
-_TAKE_OVER = _TAKE_OVER.on_conflict_do_update(**_add_change)
 _DROP_LEDGER = delete(ledger).where(_l.client == bindparam("c"))
 
 
