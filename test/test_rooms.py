@@ -153,6 +153,19 @@ def test_the_store_alone_knows_sql():
     assert users == {"store"}
 
 
+def test_the_rooms_of_the_store_know_no_engine():
+    for name in server():
+        if "store.sqlite" in name:
+            continue
+        for node in parsed(name):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                words = [getattr(node, "module", None) or "", *(one.name for one in node.names)]
+                assert "sqlite3" not in words, name
+                assert not any("sqlalchemy.dialects" in word for word in words), name
+                is_of_engine = any(word == "sqlite" or "store.sqlite" in word for word in words)
+                assert not is_of_engine or name.endswith("store"), name
+
+
 def test_what_is_below_the_fronts_knows_no_server():
     for name in server():
         if room(name) in ("core", "store", "background"):
