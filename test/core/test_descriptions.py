@@ -136,3 +136,10 @@ def test_what_a_description_follows():
 
 def test_an_empty_subscription_is_none():
     assert complete("dataport", {**PORT, "subscribe": ""})["subscribe"] is None
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800"])
+@pytest.mark.parametrize("key", ["name", "meta"])
+def test_text_that_no_database_keeps(key, text):
+    with pytest.raises(Refused, match=f"{key} holds NUL"):
+        complete("client", {key: text})

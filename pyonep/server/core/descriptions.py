@@ -48,11 +48,19 @@ def _text(name: str, value: Any) -> None:
     if not isinstance(value, str):
         raise Invalid(f"{name} must be text")
     if not is_storable(value):
-        raise Invalid(f"{name} holds half of a surrogate pair, which is no character")
+        raise Invalid(f"{name} {UNSTORABLE}")
+
+
+UNSTORABLE = "holds NUL, or half of a surrogate pair, which is no character"
 
 
 def is_storable(text: str) -> bool:
-    """Whether a text can be written as UTF-8."""
+    """Whether a text can be kept: it can be written as UTF-8 and holds no NUL.
+
+    Databases that are servers refuse NUL, so that no engine may take it.
+    """
+    if "\0" in text:
+        return False
     if text.isascii():
         return True
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .descriptions import is_storable
 from .errors import Invalid
 
 LONGEST_META = 64 * 1024
@@ -38,6 +39,6 @@ def name(text: str, what: str) -> str:
 
 def remark(text: str, what: str) -> str:
     """The text, when it can be a meta or an extra."""
-    if len(text.encode("utf-8")) > LONGEST_META or "\0" in text:
+    if not is_storable(text) or len(text.encode("utf-8")) > LONGEST_META:
         raise Invalid(f"{what}: at most {LONGEST_META} bytes of UTF-8, and no NUL")
     return text

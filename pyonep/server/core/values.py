@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from .descriptions import is_storable
+from .descriptions import UNSTORABLE, is_storable
 from .errors import Invalid
 
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
@@ -67,7 +67,7 @@ def _string(value: Any, max_text: int) -> str:
     if len(value) > max_text:
         raise Invalid(f"the text must have at most {max_text} characters")
     if not is_storable(value):
-        raise Invalid("the text holds half of a surrogate pair, which is no character")
+        raise Invalid(f"the text {UNSTORABLE}")
     return value
 
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
 
 # Raise by one with each change that an older release could not read.
 FORMAT = 1
+
+# Times, sizes and numbers of rows have 64 bits. SQLite's INTEGER has them anyway, and only a
+# column of that name can be the number by which it finds its rows.
+WIDE: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata: MetaData = MetaData()
 
@@ -19,13 +35,13 @@ about: Table = Table(
 resources: Table = Table(
     "resources",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
     Column("rid", String(40), nullable=False, unique=True),
-    Column("owner", Integer),  # null: the root, or dropped and waiting to be removed
+    Column("owner", WIDE),  # null: the root, or dropped and waiting to be removed
     Column("type", String, nullable=False),
     Column("description", Text, nullable=False),
-    Column("created", Integer, nullable=False),
-    Column("modified", Integer, nullable=False),
+    Column("created", WIDE, nullable=False),
+    Column("modified", WIDE, nullable=False),
     Column("public", Integer, nullable=False, server_default="0"),
     Column("subscribe", String(40)),
     Column("cik", String(40), unique=True),
@@ -51,9 +67,9 @@ Index(
 aliases: Table = Table(
     "aliases",
     metadata,
-    Column("client", Integer, primary_key=True),
+    Column("client", WIDE, primary_key=True),
     Column("alias", String, primary_key=True),
-    Column("resource", Integer, nullable=False),
+    Column("resource", WIDE, nullable=False),
     Index("aliases_by_resource", "resource"),
     sqlite_with_rowid=False,
 )
@@ -63,10 +79,10 @@ aliases: Table = Table(
 tallies: Table = Table(
     "tallies",
     metadata,
-    Column("client", Integer, primary_key=True),
+    Column("client", WIDE, primary_key=True),
     Column("kind", String, primary_key=True),
-    Column("own", Integer, nullable=False),
-    Column("pooled", Integer, nullable=False),
+    Column("own", WIDE, nullable=False),
+    Column("pooled", WIDE, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -74,17 +90,17 @@ tallies: Table = Table(
 ledger: Table = Table(
     "ledger",
     metadata,
-    Column("client", Integer, primary_key=True),
+    Column("client", WIDE, primary_key=True),
     Column("kind", String, primary_key=True),
-    Column("time", Integer, primary_key=True),
-    Column("change", Integer, nullable=False),
+    Column("time", WIDE, primary_key=True),
+    Column("change", WIDE, nullable=False),
     sqlite_with_rowid=False,
 )
 
 tags: Table = Table(
     "tags",
     metadata,
-    Column("resource", Integer, primary_key=True),
+    Column("resource", WIDE, primary_key=True),
     Column("tag", String, primary_key=True),
     Index("tags_by_tag", "tag", "resource"),
     sqlite_with_rowid=False,
@@ -95,8 +111,8 @@ tags: Table = Table(
 comments: Table = Table(
     "comments",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("resource", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True),
+    Column("resource", WIDE, nullable=False),
     Column("visibility", String, nullable=False),
     Column("text", Text, nullable=False),
     Index("comments_by_resource", "resource", "id"),
@@ -105,16 +121,16 @@ comments: Table = Table(
 series: Table = Table(
     "series",
     metadata,
-    Column("resource", Integer, primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("resource", WIDE, primary_key=True),
+    Column("count", WIDE, nullable=False),
+    Column("size", WIDE, nullable=False),
 )
 
 points: Table = Table(
     "points",
     metadata,
-    Column("series", Integer, primary_key=True),
-    Column("time", Integer, primary_key=True),
+    Column("series", WIDE, primary_key=True),
+    Column("time", WIDE, primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -123,9 +139,9 @@ shares: Table = Table(
     "shares",
     metadata,
     Column("code", String(40), primary_key=True),
-    Column("resource", Integer, nullable=False),
+    Column("resource", WIDE, nullable=False),
     Column("meta", Text, nullable=False),
-    Column("activator", Integer),
+    Column("activator", WIDE),
     Index("shares_by_resource", "resource"),
     Index("shares_by_activator", "activator", "resource"),
 )
@@ -134,7 +150,7 @@ grants: Table = Table(
     "grants",
     metadata,
     Column("token", String(40), primary_key=True),
-    Column("client", Integer, nullable=False),
+    Column("client", WIDE, nullable=False),
     Column("permissions", Text, nullable=False),
     Column("expires", Float, nullable=False),
     Index("grants_by_client", "client"),
@@ -147,16 +163,16 @@ grant_makers: Table = Table(
     "grant_makers",
     metadata,
     Column("token", String(40), primary_key=True),
-    Column("maker", Integer, nullable=False),
+    Column("maker", WIDE, nullable=False),
     Index("grant_makers_by_maker", "maker"),
 )
 
 timers: Table = Table(
     "timers",
     metadata,
-    Column("resource", Integer, primary_key=True),
+    Column("resource", WIDE, primary_key=True),
     Column("due", Float),  # null: a rule's memory without a running timer
-    Column("counter", Integer, nullable=False, server_default="0"),
+    Column("counter", WIDE, nullable=False, server_default="0"),
     Index("timers_by_due", "due"),
 )
 
@@ -165,9 +181,9 @@ timers: Table = Table(
 vendors: Table = Table(
     "vendors",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
     Column("name", String, nullable=False, unique=True),
-    Column("client", Integer, nullable=False, unique=True),
+    Column("client", WIDE, nullable=False, unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -175,7 +191,7 @@ vendor_tokens: Table = Table(
     "vendor_tokens",
     metadata,
     Column("token", String(40), primary_key=True),
-    Column("vendor", Integer, nullable=False),
+    Column("vendor", WIDE, nullable=False),
     Column("label", String, nullable=False),
     Index("vendor_tokens_by_label", "vendor", "label", unique=True),
 )
@@ -183,13 +199,13 @@ vendor_tokens: Table = Table(
 models: Table = Table(
     "models",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("vendor", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
+    Column("vendor", WIDE, nullable=False),
     Column("name", String, nullable=False),
     Column("template_kind", String, nullable=False),  # rid or code
     Column("template", String(40), nullable=False),
     Column("options", String, nullable=False),
-    Column("next_place", Integer, nullable=False, server_default="0"),
+    Column("next_place", WIDE, nullable=False, server_default="0"),
     Index("models_by_name", "vendor", "name", unique=True),
     sqlite_autoincrement=True,
 )
@@ -197,8 +213,8 @@ models: Table = Table(
 model_shares: Table = Table(
     "model_shares",
     metadata,
-    Column("model", Integer, primary_key=True),
-    Column("vendor", Integer, primary_key=True),
+    Column("model", WIDE, primary_key=True),
+    Column("vendor", WIDE, primary_key=True),
     Index("model_shares_by_vendor", "vendor"),
 )
 
@@ -206,13 +222,13 @@ model_shares: Table = Table(
 serials: Table = Table(
     "serials",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("model", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
+    Column("model", WIDE, nullable=False),
     Column("sn", String, nullable=False),
     Column("extra", Text, nullable=False),
-    Column("place", Integer, nullable=False),
-    Column("client", Integer),
-    Column("enabled_by", Integer),
+    Column("place", WIDE, nullable=False),
+    Column("client", WIDE),
+    Column("enabled_by", WIDE),
     Column("from_range", Integer, nullable=False, server_default="0"),
     Index("serials_by_sn", "model", "sn", unique=True),
     Index("serials_by_place", "model", "place"),
@@ -238,31 +254,31 @@ Index(
 shelves: Table = Table(
     "shelves",
     metadata,
-    Column("model", Integer, primary_key=True),
-    Column("shelf", Integer, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("model", WIDE, primary_key=True),
+    Column("shelf", WIDE, primary_key=True),
+    Column("count", WIDE, nullable=False),
     sqlite_with_rowid=False,
 )
 
 ranges: Table = Table(
     "ranges",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("model", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True),
+    Column("model", WIDE, nullable=False),
     Column("format", String, nullable=False),
     Column("length", Integer),
     Column("casing", String),
-    Column("first", Integer, nullable=False),
-    Column("last", Integer, nullable=False),
+    Column("first", WIDE, nullable=False),
+    Column("last", WIDE, nullable=False),
     Index("ranges_by_model", "model"),
 )
 
 activations: Table = Table(
     "activations",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("serial", Integer, nullable=False),
-    Column("time", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True),
+    Column("serial", WIDE, nullable=False),
+    Column("time", WIDE, nullable=False),
     Column("peer", String, nullable=False),
     Column("entry", Text, nullable=False),
     Index("activations_by_serial", "serial"),
@@ -271,15 +287,15 @@ activations: Table = Table(
 contents: Table = Table(
     "contents",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("model", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True),
+    Column("model", WIDE, nullable=False),
     Column("name", String, nullable=False),
     Column("meta", Text, nullable=False),
     Column("protected", Integer, nullable=False),
     Column("type", String, nullable=False, server_default=""),
-    Column("size", Integer, nullable=False, server_default="0"),
-    Column("updated", Integer, nullable=False),
-    Column("blob", Integer),
+    Column("size", WIDE, nullable=False, server_default="0"),
+    Column("updated", WIDE, nullable=False),
+    Column("blob", WIDE),
     Index("contents_by_name", "model", "name", unique=True),
     Index("contents_by_model", "model", "id"),
 )
@@ -287,7 +303,7 @@ contents: Table = Table(
 blobs: Table = Table(
     "blobs",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
     Column("complete", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
@@ -295,7 +311,7 @@ blobs: Table = Table(
 pieces: Table = Table(
     "pieces",
     metadata,
-    Column("blob", Integer, primary_key=True),
+    Column("blob", WIDE, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
@@ -303,8 +319,8 @@ pieces: Table = Table(
 groups: Table = Table(
     "groups",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("model", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True, autoincrement=True),
+    Column("model", WIDE, nullable=False),
     Column("name", String, nullable=False),
     Column("meta", Text, nullable=False),
     Index("groups_by_name", "model", "name", unique=True),
@@ -315,13 +331,13 @@ groups: Table = Table(
 members: Table = Table(
     "members",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("group", Integer, nullable=False),
+    Column("id", WIDE, primary_key=True),
+    Column("group", WIDE, nullable=False),
     Column("type", String, nullable=False),
     Column("member", String, nullable=False),
-    Column("expire", Integer, nullable=False),
+    Column("expire", WIDE, nullable=False),
     Column("meta", Text, nullable=False),
-    Column("model", Integer, nullable=False),
+    Column("model", WIDE, nullable=False),
     Index("members_once", "group", "type", "member", unique=True),
     Index("members_by_member", "model", "type", "member", "group"),
     # All that says whether a member is shown: those before a page are passed over in it.
@@ -332,7 +348,7 @@ members: Table = Table(
 removals: Table = Table(
     "removals",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     Column("kind", String, nullable=False),
-    Column("number", Integer, nullable=False),
+    Column("number", WIDE, nullable=False),
 )

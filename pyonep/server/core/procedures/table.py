@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from ..descriptions import is_storable
+from ..descriptions import UNSTORABLE, is_storable
 from ..errors import BadArguments, BadWord, Invalid, NoProcedure
 from ..results import Result
 
@@ -78,12 +78,12 @@ def a_text(value: Any, what: str) -> str:
     """The argument, when it is text.
 
     Raises:
-        Invalid: It cannot be written as UTF-8.
+        Invalid: It cannot be kept.
     """
     if not isinstance(value, str):
         raise BadArguments(f"{what} must be text")
     if not is_storable(value):
-        raise Invalid(f"{what} holds half of a surrogate pair, which is no character")
+        raise Invalid(f"{what} {UNSTORABLE}")
     return value
 
 
