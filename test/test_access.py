@@ -238,7 +238,7 @@ def test_a_point_is_not_delivered_when_the_access_ended_with_it(core):
         waiter = core.open_wait(wait)
         core.call(caller, "write", [world.rids["port"], 5])
         core.work(lambda _: world.happen("locked", "device"))
-        await core.committed()
+        await core.until_durable()
         with pytest.raises(at.Refused, match="locked"):
             await core.waits.result(waiter)
 

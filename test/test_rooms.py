@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,15 @@ def test_the_table_of_rooms_is_shown():
     text = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
     for name, may in ARROWS.items():
         assert f"| {name} | {', '.join(sorted(may)) or 'nothing of the platform'} |" in text
+
+
+def test_nothing_above_reaches_into_the_platform():
+    """Its parts are its own: fronts, start and stop ask the platform."""
+    parts = ("unit", "waits", "ringing", "removal", "events", "database", "store")
+    inside = re.compile(rf"\bplatform\.({'|'.join(parts)})\b")
+    found = {
+        name: inside.findall(MODULES[name].read_text("utf-8"))
+        for name in server()
+        if room(name) in ("fronts", "start and stop")
+    }
+    assert {name: parts for name, parts in found.items() if parts} == {}

@@ -198,7 +198,7 @@ class LocalPlatform:
 
         async def do() -> T:
             result = work(platform)
-            await platform.committed()
+            await platform.until_durable()
             return result
 
         return self._in_loop(do())

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import GeneratorType
 from typing import Any, Callable, Optional, TypeVar
 
@@ -19,7 +20,7 @@ from .background.removal import Removal
 from .background.ringing import Ringing
 from .background.waits import Hangup, Waiter, Waits, ended_by
 from .core import access, calling, keys, lifecycle
-from .core.access import Caller
+from .core.access import Caller, Grounds, Watch
 from .core.budget import Budget
 from .core.errors import NotKept
 from .core.results import Result, Wait
@@ -195,6 +196,30 @@ class Platform:
             with self.reported("clearing up"):
                 self.work(do)
 
+    def run_aside(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Do something that nobody waits for; a fault of it is logged.
+
+        Args:
+            work: Gets the unit, then the arguments.
+            *arguments: For `work`.
+        """
+        with self.reported("working in the background"):
+            self.work(work, *arguments)
+        self.commit_unless_asked()
+
+    def watch(self, check_caller: Callable[[Unit], object], grounds: Grounds) -> Watch:
+        """What watches over long work.
+
+        Args:
+            check_caller: Raises when the caller may not act any more.
+            grounds: What the work stands on; more may follow.
+        """
+        return Watch(self.unit, partial(check_caller, self.unit), grounds)
+
+    def ring_timers(self) -> None:
+        """Let the timers ring that have run out, before whatever comes next is looked at."""
+        self.ringing.ring()
+
     # --- calls ---
 
     def authenticate(self, auth: Any) -> Caller:
@@ -229,7 +254,7 @@ class Platform:
         Raises:
             Refused: There is no such procedure, or it is not carried out.
         """
-        self.ringing.ring()
+        self.ring_timers()
         budget = budget or Budget(self.settings)
         return self.work(calling.call, caller, procedure, arguments, budget, is_checked)
 
@@ -274,6 +299,10 @@ class Platform:
         finally:
             self.close_wait(waiter)
 
+    def end_waits(self) -> None:
+        """End all waits, as if their time was over: the platform stops."""
+        self.waits.expire_all()
+
     # --- faults ---
 
     @contextmanager
@@ -314,7 +343,7 @@ class Platform:
 
     # --- commits ---
 
-    async def committed(self) -> None:
+    async def until_durable(self) -> None:
         """Wait until everything done so far is durable.
 
         Raises:
@@ -412,7 +441,7 @@ class Batch:
         Raises:
             NotKept: It could not be made so, or was rolled back meanwhile.
         """
-        await self._platform.committed()
+        await self._platform.until_durable()
         if self._rollbacks != self._platform.rollbacks:
             raise NotKept("what was done before was rolled back")
 
@@ -433,10 +462,14 @@ class Batch:
                 if turn.is_over:
                     await self.durable()
                     await turn.pass_on()
-                    check()
+                    platform.work(_asked, check)
             return end[0]
         finally:
             platform.work(_closed, steps)
+
+
+def _asked(_: Unit, check: Callable[[], object]) -> None:
+    check()
 
 
 def _step(_: Unit, steps: Steps[T]) -> Optional[tuple[T]]:

@@ -111,7 +111,7 @@ class Server(uvicorn.Server):
         """End open waits, shut down, and cut connections that came in meanwhile."""
         if self._owns_process:
             collector.end()
-        self.platform.waits.expire_all()
+        self.platform.end_waits()
         loop = asyncio.get_running_loop()
         endings = loop.call_later(_GRACE, self._cut), loop.call_later(_GRACE + _TO_END, self._end)
         await super().shutdown(sockets)

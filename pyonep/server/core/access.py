@@ -409,8 +409,8 @@ class Call:
         self.grounds[node.id] = (self.readable, node.rid)
         return node
 
-    def series(self, node: Node) -> Node:
-        """The node, when it has points."""
+    def require_points(self, node: Node) -> Node:
+        """The resource, when it is of a type that has points."""
         if node.type == "client":
             raise Invalid("a client has no points")
         return node

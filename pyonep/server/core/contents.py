@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 
 from ..store import PIECE, Content, Model
 from . import groups, serials
@@ -216,9 +215,15 @@ def blob_of(content: Content) -> int:
     return content.blob
 
 
-def reading(unit: Unit, blob: int) -> AbstractContextManager[None]:
-    """Keep bytes, also when others take their place meanwhile."""
-    return unit.content.reading(blob)
+def hold(unit: Unit, blob: int) -> None:
+    """Keep bytes, also when others take their place, until `release`."""
+    unit.content.hold(blob)
+
+
+def release(unit: Unit, blob: int) -> None:
+    """Keep them no longer for one who held them; those that were replaced meanwhile can go."""
+    unit.content.release(blob)
+    unit.emit(Remains())
 
 
 def piece(unit: Unit, blob: int, number: int) -> bytes:

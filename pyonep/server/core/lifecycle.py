@@ -61,7 +61,7 @@ def create(
     with unit.atomic():
         node = unit.resources.add(rid or keys.new(), owner.id, kind, description, unit.now(), key)
         limits.charge(unit, owner, {kind: 1})
-        limits.own(unit, owner, kind, 1)
+        limits.count_owned(unit, owner, kind, 1)
         if kind == "datarule":
             flow.start_rule(unit, node)
     return node
@@ -119,7 +119,7 @@ def update(unit: Unit, node: Node, given: Mapping[str, Any]) -> None:
         _check_source(unit, owner, description)
     with unit.atomic():
         if node.type == "client" and "limits" in given:
-            limits.change(unit, node, description["limits"])
+            limits.put(unit, node, description["limits"])
         unit.resources.describe(node, description, unit.now())
         if node.type == "datarule" and "rule" in given:
             changed = unit.resources.by_id(node.id)
@@ -136,7 +136,7 @@ def drop(unit: Unit, node: Node) -> None:
     owner = resources.by_id(node.owner or 0)
     assert owner is not None
     with unit.atomic():
-        limits.take(unit, owner, node, -1)
+        limits.give_up(unit, owner, node)
         if node.type == "client":
             unit.usage.take_over_ledger(owner.id, node.id)
             for kind, total in unit.usage.totals(node.id).items():
@@ -211,7 +211,7 @@ def move(unit: Unit, node: Node, destination: Node, with_aliases: bool) -> Steps
     if node.type == "client":
         _check_depth(unit, destination, node)
     with unit.atomic():
-        limits.take(unit, source, node, -1)
+        limits.give_up(unit, source, node)
         limits.check(unit, destination, limits.weight(unit, node))
         limits.take(unit, destination, node)
         resources.set_owner(node, destination.id)

@@ -47,7 +47,7 @@ def check(unit: Unit, owner: Node, counted: Mapping[str, int]) -> None:
 
 
 def charge(unit: Unit, owner: Node, counted: Mapping[str, int], sign: int = 1) -> None:
-    """Count against a client, and against those it inherits from."""
+    """Count against the limits of a client, and of those it inherits from; with -1, no longer."""
     for kind, amount in counted.items():
         if amount:
             unit.usage.tally(owner.id, kind, 0, sign * amount)
@@ -62,23 +62,32 @@ def _charge_above(unit: Unit, client: Node, kind: str, amount: int) -> None:
             unit.usage.tally(above.id, kind, 0, amount)
 
 
-def own(unit: Unit, owner: Node, kind: str, change: int) -> None:
-    """A client owns more or fewer resources of a kind from now on."""
+def count_owned(unit: Unit, owner: Node, kind: str, change: int) -> None:
+    """Count so many more resources of a kind, or fewer, as owned by a client itself."""
     unit.usage.tally(owner.id, kind, change, 0)
     unit.usage.note(owner.id, kind, unit.now(), change)
 
 
-def take(unit: Unit, owner: Node, node: Node, sign: int = 1) -> None:
-    """A client owns a resource, with its share codes, from now on; with -1, no longer."""
+def take(unit: Unit, owner: Node, node: Node) -> None:
+    """Count a resource, with its share codes, as owned by a client from now on."""
+    _count(unit, owner, node, 1)
+
+
+def give_up(unit: Unit, owner: Node, node: Node) -> None:
+    """Count a resource, with its share codes, as owned by a client no longer."""
+    _count(unit, owner, node, -1)
+
+
+def _count(unit: Unit, owner: Node, node: Node, sign: int) -> None:
     charge(unit, owner, weight(unit, node), sign)
-    own(unit, owner, node.type, sign)
+    count_owned(unit, owner, node.type, sign)
     # Not into the ledger: codes are used up by whoever has them made.
     codes = unit.rights.count_of(node.id)
     if codes:
         unit.usage.tally(owner.id, "share", sign * codes, 0)
 
 
-def change(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
+def put(unit: Unit, node: Node, new: Mapping[str, Any]) -> None:
     """Put other limits on a client.
 
     Raises:

@@ -126,7 +126,7 @@ class App:
         async def read(most: int) -> bytes:
             return await read_body(request.scope, request.receive, most)
 
-        self.platform.ringing.ring()
+        self.platform.ring_timers()
         for front in (data.respond, admin.respond):
             response = await front(request, read)
             if response is not None:

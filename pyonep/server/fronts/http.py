@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from ..core import errors, jsontext
-from ..core.access import Grounds, Watch
+from ..core.access import Grounds
 from ..core.budget import Budget
 from ..core.pieces import decoded
 from ..core.turns import Steps, at_once
@@ -65,7 +65,7 @@ class Request:
         # Raises when the caller may not act.
         self.check_caller: Callable[[Unit], object] = _no_objection
         self.grounds: Grounds = {}
-        self._watch = Watch(platform.unit, lambda: self.check_caller(platform.unit), self.grounds)
+        self._watch = platform.watch(lambda unit: self.check_caller(unit), self.grounds)
         self.names: list[str] = []
         self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Request:
 
     def check(self) -> None:
         """See whether work may go on after others have run; raises when it may not."""
-        self._watch.check()
+        self.platform.work(lambda _: self._watch.check())
 
     @cached_property
     def segments(self) -> list[str] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Optional
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -122,16 +120,15 @@ class ContentStore:
         row = self._db.one(_PIECE, b=blob, n=number)
         return row[0] if row else b""
 
-    @contextmanager
-    def reading(self, blob: int) -> Iterator[None]:
-        """Keep the pieces of a blob, also when another takes its place meanwhile."""
+    def hold(self, blob: int) -> None:
+        """Keep the pieces of a blob, also when another takes its place, until `release`."""
         self._read[blob] += 1
-        try:
-            yield
-        finally:
-            self._read[blob] -= 1
-            if not self._read[blob]:
-                del self._read[blob]
+
+    def release(self, blob: int) -> None:
+        """Keep them no longer for one who held them."""
+        self._read[blob] -= 1
+        if not self._read[blob]:
+            del self._read[blob]
 
     def abandon(self, blob: int) -> None:
         """Let a blob be removed bit by bit."""

@@ -138,7 +138,7 @@ def _written(call: Call, resource: Any, value: Any) -> Node:
     """The series to write to, which is made when that is wanted."""
     if call.unit.settings.autocreate and call.permissions is None:
         dataports.provide(call.unit, call.client, resource, value)
-    return call.series(call.own(resource))
+    return call.require_points(call.own(resource))
 
 
 def _first_value(entries: Any) -> Any:
@@ -159,7 +159,7 @@ def _limit(call: Call, entries: list[Any]) -> None:
 @procedure
 def read(call: Call, resource: Any, options: Any = None) -> Result:
     """Points of a series: ``[[time, value], ...]``."""
-    node = call.series(call.readable(resource))
+    node = call.require_points(call.readable(resource))
     given = an_object(options, "options")
     if _asks_for_newest(node, given):
         newest = call.unit.series.newest(node.id)
@@ -370,7 +370,7 @@ def _counted(call: Call, node: Node, low: int, high: int) -> Steps[int]:
 @procedure
 def flush(call: Call, resource: Any, options: Any = None) -> Result:
     """Remove points, all or those strictly between two times."""
-    node = call.series(call.own(resource))
+    node = call.require_points(call.own(resource))
     given = an_object(options, "options")
     newer = seconds(given.get("newerthan"), "newerthan", -(2**61))
     older = seconds(given.get("olderthan"), "olderthan", 2**61)
@@ -385,7 +385,7 @@ def wait(call: Call, resource: Any, options: Any = None) -> Result:
     A point that is there is later than ``since``; one that arrives may be as old: who
     follows a series asks for what is after its last point plus one second.
     """
-    node = call.series(call.readable(resource))
+    node = call.require_points(call.readable(resource))
     given = an_object(options, "options")
     try:
         timeout, since = _timeout(given.get("timeout")), _since(given.get("since"))

@@ -36,7 +36,7 @@ def share(call: Call, resource: Any, options: Any = None) -> Result:
     with call.unit.atomic():
         call.unit.rights.add_share(code, node.id, meta)
         limits.charge(call.unit, owner, {"share": 1})
-        limits.own(call.unit, owner, "share", 1)
+        limits.count_owned(call.unit, owner, "share", 1)
     return Result(code)
 
 

@@ -122,14 +122,14 @@ def _bytes(unit: Unit, request: Request, content: Content) -> Response:
     blob, platform = contents.blob_of(content), request.platform
 
     async def pieces(first: int, last: int) -> AsyncIterator[bytes]:
+        platform.work(contents.hold, blob)
         try:
-            with contents.reading(unit, blob):
-                for number, part in contents.pieces(first, last):
-                    yield platform.work(contents.piece, blob, number)[part]
-                    # Who reads as fast as we send would never let others run.
-                    await asyncio.sleep(0)
+            for number, part in contents.pieces(first, last):
+                yield platform.work(contents.piece, blob, number)[part]
+                # Who reads as fast as we send would never let others run.
+                await asyncio.sleep(0)
         finally:
-            platform.removal.begin()  # it may have been replaced meanwhile
+            platform.run_aside(contents.release, blob)
 
     return ranged(request.headers.get("range"), content.size, content.type, pieces)
 
