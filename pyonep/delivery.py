@@ -212,7 +212,8 @@ class Delivery:
         at_once = self.isolation.failed(suspects, found)
         retry_after = min(getattr(error, "retry_after", None) or 0.0, _LONGEST_REST)
         self._not_before = self._clock.monotonic() + retry_after
-        if not retry_after and (at_once or batch.is_group):
+        # What did not go out says nothing of a group: the next one would not go out either.
+        if not (retry_after or is_unsent) and (at_once or batch.is_group):
             return Turn(failed=True)
         return Turn(self.backoff.failed(retry_after), failed=True)
 

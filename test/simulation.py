@@ -219,10 +219,8 @@ class Network:
         """Send a request, of which each step may take `timeout` and the whole what is `left`."""
         self.requests += 1
         kill, self.kill_at = self.kill_at, None
-        if kill is not None:
-            self._world.disk_is_full = True  # nothing more is written, whoever handles it
         if kill == "before":
-            raise Killed
+            self._kill()
         fault = self._fault_for(body)
         if fault is not None:
             self.faults += 1
@@ -233,8 +231,12 @@ class Network:
         answer = None if _is_not_seen(kind) else self._carry_out(json.loads(body), kind)
         self._world.clock.now += self.latency / 2
         if kill == "after":
-            raise Killed
+            self._kill()
         return self._answer(fault, answer, timeout, left)
+
+    def _kill(self) -> None:
+        self._world.disk_is_full = True  # nothing more is written, whoever handles it
+        raise Killed
 
     def _fault_for(self, body: str) -> Fault | None:
         for text, fault in self.poison.items():

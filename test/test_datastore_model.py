@@ -955,3 +955,17 @@ def test_points_that_a_full_disk_did_not_take_are_counted_once_after_close_and_s
     assert store.flush(60) and store.statistics().sent == 3
     assert [value for _, value in world.points("number")] == [1, 2, 3]
     world.kill(store)
+
+
+def test_what_is_tried_alone_waits_while_nothing_goes_out(world) -> None:
+    store = world.store(interval=1)
+    store.record("number", [[1, 1], [2, 2]])
+    world.network.plan = [None, Fault("400")]
+    store.flush(0.05)  # their request is refused: each is tried alone
+    assert store._delivery.isolation.suspects
+    world.network.outage = Fault("refused connection")
+    before = world.network.requests
+    assert store.flush(60) is False and world.network.requests - before < 60
+    world.network.heal()
+    assert store.flush(600) and world.points("number") == [[1, 1], [2, 2]]
+    world.kill(store)
