@@ -440,7 +440,7 @@ def test_long_work_ends_with_the_access(core):
             yield
 
     with pytest.raises(at.Refused, match="locked"):
-        asyncio.run(Batch(core).finished(steps(), lambda: access.check(core.unit, caller)))
+        asyncio.run(Batch(core).carry_out(steps(), lambda: access.check(core.unit, caller)))
 
 
 def test_a_template_that_is_out_of_reach_is_not_cloned(core):

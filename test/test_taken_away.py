@@ -53,7 +53,7 @@ def ends(inner, world, procedure, arguments, happens):
 
     async def run():
         call = inner.call(caller, procedure, arguments)
-        work = Batch(inner).finished(call.steps, call.check)
+        work = Batch(inner).carry_out(call.steps, call.check)
         return await during(work, lambda: True, lambda: inner.work(lambda _: happens()))
 
     try:

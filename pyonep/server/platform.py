@@ -145,8 +145,8 @@ class Platform:
         batch = Batch(self)
         result: Any = self.work(work, *arguments)
         if type(result) is GeneratorType:
-            result = await batch.finished(result, check)
-        await batch.durable()
+            result = await batch.carry_out(result, check)
+        await batch.until_durable()
         end: T = result
         return end
 
@@ -249,7 +249,7 @@ class Platform:
                 has run since.
 
         Returns:
-            What it comes to; `Batch.finished` carries out the steps to it.
+            What it comes to; `Batch.carry_out` carries out the steps to it.
 
         Raises:
             Refused: There is no such procedure, or it is not carried out.
@@ -435,7 +435,7 @@ class Batch:
         self._platform = platform
         self._rollbacks = platform.rollbacks
 
-    async def durable(self) -> None:
+    async def until_durable(self) -> None:
         """Wait until all that was done is durable.
 
         Raises:
@@ -445,7 +445,7 @@ class Batch:
         if self._rollbacks != self._platform.rollbacks:
             raise NotKept("what was done before was rolled back")
 
-    async def finished(self, steps: Steps[T], check: Callable[[], object]) -> T:
+    async def carry_out(self, steps: Steps[T], check: Callable[[], object]) -> T:
         """Carry long work to its end, letting others run in between.
 
         Args:
@@ -460,7 +460,7 @@ class Batch:
         try:
             while (end := platform.step(steps)) is None:
                 if turn.is_over:
-                    await self.durable()
+                    await self.until_durable()
                     await turn.pass_on()
                     platform.work(_asked, check)
             return end[0]

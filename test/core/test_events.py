@@ -162,7 +162,7 @@ def test_what_is_rolled_back_is_not_told(core, told):
         core.work(put, 1)
         core.rollback(OSError("no space"))
         with pytest.raises(NotKept):
-            await batch.durable()
+            await batch.until_durable()
 
     asyncio.run(run())
     core.work(put, 2)

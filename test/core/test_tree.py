@@ -163,9 +163,9 @@ def test_a_key_has_to_be_activated_in_time(unit, clock, boxes):
 def test_one_that_is_locked_is_told_so(unit, boxes):
     lifecycle.update(unit, boxes[0], {"locked": True})
     caller = access.authenticate(unit, {"cik": boxes[0].cik})
-    assert "locked" in str(access.ended(unit, caller))
+    assert "locked" in str(access.objection(unit, caller))
     lifecycle.drop(unit, boxes[0])
-    assert "not valid any more" in str(access.ended(unit, caller))
+    assert "not valid any more" in str(access.objection(unit, caller))
 
 
 # --- long work ---

@@ -71,9 +71,9 @@ class Waiter:
             return False
         return self.wait.since is None or written.time >= self.wait.since
 
-    def end(self) -> bool:
-        """End it when the caller may not have the point any more; whether it did."""
-        refused = self.wait.ended()
+    def end_if_refused(self) -> bool:
+        """End it when the caller may not have the point any more; whether that is so."""
+        refused = self.wait.objection()
         if refused is not None:
             self.fail(refused)
         return refused is not None
@@ -186,7 +186,7 @@ class Waits:
         """Tell one of them, if it is meant; returns how much that is of a step."""
         if not waiter.wants(written, note):
             return 1
-        if not waiter.end():
+        if not waiter.end_if_refused():
             waiter.future.set_result([written.time, written.value])
         return _ENDED
 
@@ -205,7 +205,7 @@ class Waits:
         self._narrowings = self._unit.narrowings
         waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
         for waiter in waiting:
-            if pace.is_full(_ENDED if waiter.end() else 1):
+            if pace.is_full(_ENDED if waiter.end_if_refused() else 1):
                 yield
 
     def expire_all(self) -> None:

@@ -111,13 +111,13 @@ def authenticate(unit: Unit, auth: Any) -> Caller:
         raise Unauthorized
     by_token = "token" in auth and "cik" not in auth
     caller = _by_token(unit, auth["token"]) if by_token else _by_cik(unit, auth)
-    refused = ended(unit, caller)
+    refused = objection(unit, caller)
     if refused is not None and not isinstance(refused, Locked):
         raise Unauthorized
     return caller
 
 
-def ended(unit: Unit, caller: Caller) -> Refused | None:
+def objection(unit: Unit, caller: Caller) -> Refused | None:
     """Why a caller may not act now; None when it may.
 
     A client may act as long as it is in the tree and not locked, and the one whose right
@@ -147,7 +147,7 @@ def check(unit: Unit, caller: Caller) -> None:
     Raises:
         Forbidden: It may not any more.
     """
-    refused = ended(unit, caller)
+    refused = objection(unit, caller)
     if refused is not None:
         raise refused
 
@@ -448,7 +448,7 @@ class Call:
 
     def no_longer_reads(self, rid: str) -> Refused | None:
         """Why the caller may not read a resource any more; None when it still may."""
-        refused = ended(self.unit, self.caller)
+        refused = objection(self.unit, self.caller)
         if refused is None:
             try:
                 self.readable(rid)

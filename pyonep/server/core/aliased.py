@@ -78,7 +78,7 @@ def wait(
         caller: Gives the client that waits; raises when it may not act any more.
     """
 
-    def ended() -> Optional[Refused]:
+    def objection() -> Optional[Refused]:
         """Why the client may not have the point any more; None while it may."""
         try:
             found = named(unit, caller(unit), alias)
@@ -87,7 +87,7 @@ def wait(
         is_same = found is not None and found.rid == node.rid
         return None if is_same else Forbidden("not its own now")
 
-    return Wait(node.id, timeout, since, ended)
+    return Wait(node.id, timeout, since, objection)
 
 
 def text_of(unit: Unit, node: Node, value: Any) -> str:

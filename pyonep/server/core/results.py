@@ -15,13 +15,13 @@ class Wait(NamedTuple):
         resource: Number of the series.
         timeout: Seconds after which no point comes any more.
         since: Only a point that is not older counts, in Unix seconds; None: any.
-        ended: Why the caller may not have the point any more; None while it may.
+        objection: Why the caller may not have the point any more; None while it may.
     """
 
     resource: int
     timeout: float
     since: Optional[float]
-    ended: Callable[[], Optional[Refused]]
+    objection: Callable[[], Optional[Refused]]
 
 
 class Result(NamedTuple):

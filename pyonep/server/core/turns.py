@@ -154,7 +154,7 @@ def step(steps: Steps[T]) -> Optional[tuple[T]]:
 
 
 async def in_turns(steps: Steps[T]) -> T:
-    """Carry out steps that change nothing that is stored; for others see `Platform.finished`."""
+    """Carry out steps that change nothing that is stored; for others see `Batch.carry_out`."""
     turn = Turn()
     while (end := step(steps)) is None:
         if turn.is_over:

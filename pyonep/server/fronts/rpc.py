@@ -193,7 +193,7 @@ async def _answers(
                 waiters.append(one.waiter)
             if turn.is_over:
                 await turn.pass_on()
-        await batch.durable()
+        await batch.until_durable()
         if waiters:
             with ended_by(hangup, waiters):
                 ran = await _settled(platform, ran)
@@ -245,7 +245,7 @@ async def _run(
     try:
         result = platform.call(caller, procedure, arguments, budget, is_first)
         if result.steps is not None:
-            result = await batch.finished(result.steps, result.check)
+            result = await batch.carry_out(result.steps, result.check)
         if result.wait is not None:
             return _Ran({}, waiter=platform.open_wait(result.wait))
         weight = 0 if result.is_written else pieces.weight(result.value)

@@ -148,7 +148,7 @@ async def _uploaded(request: Request, content: Content) -> Response:
     try:
         size = await _receive(request, blob)
         type = request.headers.get("content-type") or _ANY_TYPE
-        await batch.durable()
+        await batch.until_durable()
         request.check()
         await platform.run(contents.put, content, blob, type, size)
     except BaseException:
