@@ -17,7 +17,7 @@ from conftest import fuzzed
 from hypothesis import example, given
 from hypothesis import strategies as st
 from running import run_python
-from servers import Listener, Recorder, Socket, results, saying
+from servers import Listener, Recorder, Socket, results, saying, settles
 
 from pyonep import Provision, jsonrpc, onep, onephttp
 from pyonep.data import DataInterface
@@ -329,7 +329,7 @@ def test_a_datastore_says_so_as_well(caplog):
         transport = {"host": "127.0.0.1", "port": server.port, "https": True}
         store = Datastore(CIK, 60, transport=transport)
         store.write("x", 1)
-        assert not store.flush(0.5)
+        settles(lambda: not store.flush(0.5) and store.statistics().last_error)
         store.close(0.1)
     assert "it speaks http" in str(store.statistics().last_error)
     assert "https=False" in caplog.text
