@@ -448,10 +448,10 @@ def test_what_was_under_a_model_goes_bit_by_bit(tmp_path):
         assert managed(house, "POST", serials + "/", new)[0] == 205
         assert managed(house, "GET", path)[0] == managed(house, "GET", content)[0] == 204
         house.raw.http.close()
-        assert platform.run(lambda inner: inner.unit.removals.first()) is not None
+        assert platform.run(lambda inner: inner.unit.jobs.after("model", 0, 1))
     with LocalPlatform(str(tmp_path / "file")) as platform:
         house.platform, house.raw = platform, Raw(platform)
-        while platform.run(lambda inner: inner.unit.removals.first()) is not None:
+        while platform.run(lambda inner: inner.unit.jobs.after("model", 0, 1)):
             house.ok("write", house.beside, 1)
         assert managed(house, "GET", serials + "/")[1].split() == [b"s1,,", b"s2,,"]
         house.raw.http.close()

@@ -181,7 +181,11 @@ def is_sound(platform):
             points(platform, number)
             rule = platform.unit.resources.by_id(number).description.get("rule", {})
             assert not rule or platform.unit.timers.get(number).due is not None
-    for table, column in (("points", "series"), ("series", "resource"), ("timers", "resource")):
+    for column, table in (
+        ("series", "points"),
+        ("resource", "series"),
+        ("key", "jobs WHERE kind IN ('timer', 'dropped', 'clone')"),
+    ):
         assert {n for (n,) in rows(platform, f"SELECT {column} FROM {table}")} <= set(nodes)
 
 

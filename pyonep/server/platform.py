@@ -114,8 +114,9 @@ class Platform:
 
     def _prepare(self) -> None:
         self.is_new: bool = lifecycle.add_root(self.unit)
-        self.unit.resources.drop_unfinished()
-        self.unit.content.abandon_unfinished()
+        now = self.unit.clock()
+        self.unit.resources.drop_unfinished(now)
+        self.unit.content.abandon_unfinished(now)
         self.database.commit()
 
     @property

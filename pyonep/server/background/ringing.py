@@ -87,7 +87,7 @@ class Ringing:
             if found is None:
                 self._next_due = self._unit.timers.next_due()
                 return False
-            self._number = found[0]
+            self._number = found
             self._steps = _ring_one(self._unit, self._number)
         try:
             if door.step(self._steps) is not None:

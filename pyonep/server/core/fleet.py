@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
-from ..store import MODEL, ROOT, Model, Node, Vendor
+from ..store import GROUP, MODEL, ROOT, Model, Node, Vendor
 from . import access, devices, keys, names
 from .descriptions import is_key
 from .errors import Conflict, Invalid, NotFound, Unusable
@@ -244,14 +244,12 @@ def remove_model(unit: Unit, model: Model) -> None:
 
 def remove_some(unit: Unit) -> bool:
     """Remove a bit of models and groups that were removed; whether there was anything."""
-    removal = unit.removals.first()
-    if removal is None:
-        return False
-    id, kind, number = removal
-    remove = _remove_left_of_model if kind == MODEL else _remove_left_of_group
-    if not remove(unit, number):
-        unit.removals.end(id)
-    return True
+    for kind, remove in ((MODEL, _remove_left_of_model), (GROUP, _remove_left_of_group)):
+        for number in unit.jobs.after(kind, 0, 1):
+            if not remove(unit, number):
+                unit.jobs.end(kind, number)
+            return True
+    return False
 
 
 def _remove_left_of_model(unit: Unit, model: int) -> bool:

@@ -11,11 +11,11 @@ from ..store import (
     ContentStore,
     DeviceStore,
     GroupStore,
+    JobStore,
     Member,
     Model,
     Node,
     Range,
-    RemovalStore,
     ResourceStore,
     RightsStore,
     Serial,
@@ -70,7 +70,7 @@ class Unit:
         self.usage: UsageStore = store.usage
         self.devices: DeviceStore = store.devices
         self.groups: GroupStore = store.groups
-        self.removals: RemovalStore = store.removals
+        self.jobs: JobStore = store.jobs
         self.content: ContentStore = store.content
         self.enabling: set[tuple[int, str]] = set()
         self._database = store.database

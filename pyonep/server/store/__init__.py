@@ -6,7 +6,7 @@ from .content import PIECE, Content, ContentStore
 from .database import Database, StoreError, StoreInUse
 from .devices import DeviceStore, Model, Range, Serial, Vendor
 from .groups import GroupStore, Member
-from .removals import MODEL, RemovalStore
+from .jobs import GROUP, MODEL, JobStore
 from .resources import ROOT, UNFINISHED, Node, ResourceStore
 from .rights import Grant, RightsStore, Share
 from .series import EARLIEST, Point, SeriesStore
@@ -16,7 +16,9 @@ from .usage import UsageStore
 
 __all__ = [
     "EARLIEST",
+    "GROUP",
     "MODEL",
+    "JobStore",
     "PIECE",
     "ROOT",
     "UNFINISHED",
@@ -31,7 +33,6 @@ __all__ = [
     "Node",
     "Point",
     "Range",
-    "RemovalStore",
     "ResourceStore",
     "RightsStore",
     "Serial",
@@ -60,15 +61,15 @@ class Store:
 
     def __init__(self, path: str | None = None, synchronous: str = "FULL") -> None:
         self.database: Database = SqliteDatabase(path, synchronous)
-        self.resources: ResourceStore = ResourceStore(self.database)
+        self.jobs: JobStore = JobStore(self.database)
+        self.resources: ResourceStore = ResourceStore(self.database, self.jobs)
         self.series: SeriesStore = SeriesStore(self.database)
         self.rights: RightsStore = RightsStore(self.database)
-        self.timers: TimerStore = TimerStore(self.database)
+        self.timers: TimerStore = TimerStore(self.jobs)
         self.usage: UsageStore = UsageStore(self.database)
-        self.removals: RemovalStore = RemovalStore(self.database)
-        self.devices: DeviceStore = DeviceStore(self.database, self.removals)
-        self.groups: GroupStore = GroupStore(self.database, self.removals)
-        self.content: ContentStore = ContentStore(self.database)
+        self.devices: DeviceStore = DeviceStore(self.database, self.jobs)
+        self.groups: GroupStore = GroupStore(self.database, self.jobs)
+        self.content: ContentStore = ContentStore(self.database, self.jobs)
 
     def close(self) -> None:
         """Commit and close."""

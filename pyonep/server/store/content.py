@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from .database import Database
+from .jobs import BLOB, UPLOAD, JobStore
 from .schema import blobs, contents, pieces
 
 PIECE = 256 * 1024
@@ -56,11 +57,8 @@ _SET_BLOB = (
     )
 )
 _REMOVE = delete(contents).where(_c.id == bindparam("id"))
-_NEW_BLOB = insert(blobs).values(complete=0)
-_COMPLETE = update(blobs).where(_b.id == bindparam("this")).values(complete=1)
-_ABANDON = update(blobs).where(_b.id == bindparam("this")).values(complete=-1)
-_ABANDON_UNFINISHED = update(blobs).where(_b.complete == 0).values(complete=-1)
-_ABANDONED = select(_b.id).where(_b.complete == -1).limit(bindparam("n"))
+_BLOB = select(_b.id).where(_b.id == bindparam("id"))
+_NEW_BLOB = insert(blobs).values({})
 _ADD_PIECE = insert(pieces).values(
     blob=bindparam("b"), number=bindparam("n"), data=bindparam("data")
 )
@@ -73,8 +71,9 @@ _REMOVE_BLOB = delete(blobs).where(_b.id == bindparam("id"))
 class ContentStore:
     """Entries and their blobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, jobs: JobStore) -> None:
         self._db = database
+        self._jobs = jobs
         self._read: Counter[int] = Counter()  # blobs that are being sent, and how often
 
     def one(self, model: int, name: str) -> Content | None:
@@ -92,7 +91,7 @@ class ContentStore:
 
     def set_blob(self, content: Content, blob: int, type: str, size: int, now: int) -> None:
         """Put a finished blob in the place of the one there was."""
-        self._db.change(_COMPLETE, this=blob)
+        self._jobs.end(UPLOAD, blob)
         self._db.change(
             _SET_BLOB, this=content.id, new_type=type, new_size=size, now=now, new_blob=blob
         )
@@ -109,7 +108,9 @@ class ContentStore:
 
     def new_blob(self) -> int:
         """Begin a blob."""
-        return self._db.insert_id(_NEW_BLOB)
+        blob = self._db.insert_id(_NEW_BLOB)
+        self._jobs.begin(UPLOAD, blob)
+        return blob
 
     def add_piece(self, blob: int, number: int, data: bytes) -> None:
         """Add a piece; all but the last one have `PIECE` bytes."""
@@ -132,21 +133,25 @@ class ContentStore:
 
     def abandon(self, blob: int) -> None:
         """Let a blob be removed bit by bit."""
-        self._db.change(_ABANDON, this=blob)
+        self._jobs.end(UPLOAD, blob)
+        if self._db.one(_BLOB, id=blob):  # else it was undone, and its number is for another
+            self._jobs.set(BLOB, blob)
 
-    def abandon_unfinished(self) -> None:
-        """Give up blobs whose upload ended with the platform."""
-        self._db.change(_ABANDON_UNFINISHED)
+    def abandon_unfinished(self, now: float) -> None:
+        """Give up blobs whose upload ended with its process."""
+        for blob in self._jobs.interrupted(UPLOAD, now):
+            self.abandon(blob)
 
     def remove_some(self, number: int = 16) -> bool:
         """Remove a bit of what was abandoned; return whether there was anything."""
-        abandoned = (row[0] for row in self._db.all(_ABANDONED, n=len(self._read) + 1))
+        abandoned = self._jobs.after(BLOB, 0, len(self._read) + 1)
         blob = next((one for one in abandoned if one not in self._read), None)
         if blob is None:
             return False
         last = self._db.one(_LAST_PIECE, b=blob)
         if last is None:
             self._db.change(_REMOVE_BLOB, id=blob)
+            self._jobs.end(BLOB, blob)
         else:
             self._db.change(_REMOVE_PIECES, b=blob, n=max(0, last[0] - number + 1))
         return True

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from .database import Database, Taken, Upsert
-from .removals import MODEL, RemovalStore
+from .jobs import MODEL, JobStore
 from .schema import (
     activations,
     model_shares,
@@ -231,9 +231,9 @@ _LEFT = (_REMOVE_LOGS, _REMOVE_SERIALS, _REMOVE_SHELVES)
 class DeviceStore:
     """What makes devices: who may, by which model, and under which serial number."""
 
-    def __init__(self, database: Database, removals: RemovalStore) -> None:
+    def __init__(self, database: Database, jobs: JobStore) -> None:
         self._db = database
-        self._removals = removals
+        self._jobs = jobs
 
     # --- vendors ---
 
@@ -311,11 +311,11 @@ class DeviceStore:
         )
 
     def remove_model(self, model: Model) -> None:
-        """Take a model out; what is under it is removed bit by bit, as one of the removals."""
+        """Take a model out; what is under it is removed bit by bit, as a job."""
         for statement in (_REMOVE_RANGES, _REMOVE_SHARES):
             self._db.change(statement, m=model.id)
         self._db.change(_REMOVE_MODEL, id=model.id)
-        self._removals.add(MODEL, model.id)
+        self._jobs.set(MODEL, model.id)
         self._db.narrowings += 1
 
     def remove_left(self, model: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from .database import Database, Upsert
-from .removals import GROUP, RemovalStore
+from .jobs import GROUP, JobStore
 from .schema import groups, members
 
 _FEW = 200  # rows that are removed at once
@@ -99,9 +99,9 @@ _REMOVE_MEMBERS_OF_MODEL = delete(members).where(
 class GroupStore:
     """Groups hold serial numbers, content and other groups, by name."""
 
-    def __init__(self, database: Database, removals: RemovalStore) -> None:
+    def __init__(self, database: Database, jobs: JobStore) -> None:
         self._db = database
-        self._removals = removals
+        self._jobs = jobs
 
     # --- groups ---
 
@@ -123,9 +123,9 @@ class GroupStore:
         self._db.change(_ADD_GROUP, m=model, name=name, meta=meta)
 
     def remove_group(self, number: int) -> None:
-        """Take a group out; its members are removed bit by bit, as one of the removals."""
+        """Take a group out; its members are removed bit by bit, as a job."""
         self._db.change(_REMOVE_GROUP, id=number)
-        self._removals.add(GROUP, number)
+        self._jobs.set(GROUP, number)
         self._db.narrowings += 1
 
     def members(

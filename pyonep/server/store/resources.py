@@ -10,6 +10,7 @@ from typing import Any, Optional
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from .database import Database, Upsert
+from .jobs import CLONE, DROPPED, JobStore
 from .schema import aliases, comments, resources, shares, tags
 
 _CACHED = 100_000
@@ -91,10 +92,6 @@ _PUBLIC_RIDS_AFTER = (
     .order_by(_r.id)
     .limit(bindparam("n"))
 )
-_DROPPED = (
-    select(_r.id).where(_r.owner.is_(None), _r.id > bindparam("after")).order_by(_r.id).limit(1)
-)
-_DROP_UNFINISHED = update(resources).where(_r.owner == UNFINISHED).values(owner=None)
 _SUBSCRIBERS = select(_r.id).where(_r.subscribe == bindparam("rid")).order_by(_r.id)
 
 _this_alias = (_a.client == bindparam("c"), _a.alias == bindparam("name"))
@@ -204,8 +201,9 @@ class ResourceStore:
     When what was cached takes too much, all of it is forgotten.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, jobs: JobStore) -> None:
         self._db = database
+        self._jobs = jobs
         self._nodes: dict[int, Node] = {}
         self._rids: dict[str, int] = {}
         self._ciks: dict[str, int] = {}
@@ -295,6 +293,8 @@ class ResourceStore:
         )
         if description.get("subscribe"):
             self._subscribers.pop(description["subscribe"], None)
+        if owner == UNFINISHED:
+            self._jobs.begin(CLONE, number)
         return Node(number, rid, owner, type, description, now, now, cik, status, expires)
 
     def describe(self, node: Node, description: dict[str, Any], now: int) -> None:
@@ -314,8 +314,12 @@ class ResourceStore:
         self._db.narrowings += bool(hidden or locked)
 
     def set_owner(self, node: Node, owner: int | None) -> None:
-        """Put a node below another client; None takes it out of the tree."""
-        self._db.change(_SET_OWNER, this=node.id, new_owner=owner)
+        """Put a node below another client; None takes it out of the tree, and has it removed."""
+        is_there = self._db.change(_SET_OWNER, this=node.id, new_owner=owner)
+        if node.owner == UNFINISHED:
+            self._jobs.end(CLONE, node.id)
+        if owner is None and is_there:  # else it was undone, and its number is for another
+            self._jobs.set(DROPPED, node.id)
         self._drop_cached(node)
         self._db.narrowings += node.owner not in (None, UNFINISHED)
 
@@ -330,6 +334,8 @@ class ResourceStore:
         self._db.change(_REMOVE_TAGS, r=node.id)
         self._db.change(_REMOVE_COMMENTS, r=node.id)
         self._db.change(_DELETE, this=node.id)
+        if node.owner is None:
+            self._jobs.end(DROPPED, node.id)
         self._drop_cached(node)
         self._subscribers.pop(node.description.get("subscribe") or "", None)
 
@@ -348,19 +354,23 @@ class ResourceStore:
     def dropped(self) -> Node | None:
         """Some node that was taken out of the tree, and waits to be removed."""
         after = ROOT
-        while row := self._db.one(_DROPPED, after=after):
-            after = row[0]
-            if after not in self._passed_over:
-                return self.by_id(after)
+        while found := self._jobs.after(DROPPED, after, 1):
+            after = found[0]
+            node = self.by_id(after)
+            if node is not None and node.owner is None and after not in self._passed_over:
+                return node
         return None
 
     def pass_over(self, node: Node) -> None:
         """Let `dropped` not give this node again."""
         self._passed_over.add(node.id)
 
-    def drop_unfinished(self) -> None:
-        """Give up what was being built when the platform was stopped."""
-        self._db.change(_DROP_UNFINISHED)
+    def drop_unfinished(self, now: float) -> None:
+        """Give up copies whose process ended before they were complete."""
+        for number in self._jobs.interrupted(CLONE, now):
+            node = self.by_id(number)
+            if node is not None and node.owner == UNFINISHED:
+                self.set_owner(node, None)
 
     def height(self, client: int) -> int:
         """How many clients are one below the other under a client; 0 for none."""

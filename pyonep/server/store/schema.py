@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-# Raise by one with each change that an older release could not read.
-FORMAT = 1
+# Raise by one with each change that an older release could not read; see migrations.py.
+FORMAT = 2
 
 # Times, sizes and numbers of rows have 64 bits. SQLite's INTEGER has them anyway, and only a
 # column of that name can be the number by which it finds its rows.
@@ -56,12 +56,6 @@ Index(
     resources.c.subscribe,
     sqlite_where=resources.c.subscribe.isnot(None),
     postgresql_where=resources.c.subscribe.isnot(None),
-)
-Index(
-    "resources_dropped",
-    resources.c.id,
-    sqlite_where=resources.c.owner.is_(None),
-    postgresql_where=resources.c.owner.is_(None),
 )
 
 aliases: Table = Table(
@@ -167,13 +161,19 @@ grant_makers: Table = Table(
     Index("grant_makers_by_maker", "maker"),
 )
 
-timers: Table = Table(
-    "timers",
+# What is still to be done and must survive the process, see jobs.py. owner: the process that is
+# about it; null: whoever comes to it. lease: until when it has it, null: as long as it lives.
+jobs: Table = Table(
+    "jobs",
     metadata,
-    Column("resource", WIDE, primary_key=True),
-    Column("due", Float),  # null: a rule's memory without a running timer
-    Column("counter", WIDE, nullable=False, server_default="0"),
-    Index("timers_by_due", "due"),
+    Column("kind", String, primary_key=True),
+    Column("key", WIDE, primary_key=True, autoincrement=False),
+    Column("due", Float),
+    Column("owner", String),
+    Column("lease", Float),
+    Column("payload", Text, nullable=False, server_default=""),
+    Index("jobs_by_due", "kind", "due", "key"),
+    sqlite_with_rowid=False,
 )
 
 # --- provisioning ----------------------------------------------------------
@@ -304,7 +304,6 @@ blobs: Table = Table(
     "blobs",
     metadata,
     Column("id", WIDE, primary_key=True, autoincrement=True),
-    Column("complete", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 
@@ -342,13 +341,4 @@ members: Table = Table(
     Index("members_by_member", "model", "type", "member", "group"),
     # All that says whether a member is shown: those before a page are passed over in it.
     Index("members_by_group", "group", "id", "expire", "type"),
-)
-
-# Models and groups that were removed, as long as something of them is left.
-removals: Table = Table(
-    "removals",
-    metadata,
-    Column("id", WIDE, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("number", WIDE, nullable=False),
 )

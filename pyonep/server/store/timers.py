@@ -1,30 +1,10 @@
-"""Timers of datarules; they survive a restart."""
+"""Timers of datarules, which are jobs: they survive a restart."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select
-
-from .database import Database, Upsert
-from .schema import timers
-
-_t = timers.c
-_SET = Upsert(
-    timers,
-    {"resource": "r", "due": "d", "counter": "n"},
-    ["resource"],
-    replaced=["due", "counter"],
-)
-_GET = select(_t.due, _t.counter).where(_t.resource == bindparam("r"))
-_DUE = (
-    select(_t.resource, _t.due, _t.counter)
-    .where(_t.due <= bindparam("now"))
-    .order_by(_t.due, _t.resource)
-    .limit(1)
-)
-_NEXT = select(func.min(_t.due))
-_DELETE = delete(timers).where(_t.resource == bindparam("r"))
+from .jobs import TIMER, JobStore
 
 
 class Timer(NamedTuple):
@@ -37,28 +17,27 @@ class Timer(NamedTuple):
 class TimerStore:
     """One timer per datarule."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, jobs: JobStore) -> None:
+        self._jobs = jobs
 
     def get(self, resource: int) -> Timer:
         """The timer of a rule."""
-        found = self._db.one(_GET, r=resource)
-        return Timer(*found) if found else Timer(None, 0)
+        job = self._jobs.get(TIMER, resource)
+        return Timer(job.due, int(job.payload)) if job else Timer(None, 0)
 
     def set(self, resource: int, due: float | None, counter: int = 0) -> None:
         """Start, move or (with None) stop the timer of a rule."""
-        self._db.change(_SET, r=resource, d=due, n=counter)
+        self._jobs.set(TIMER, resource, due, str(counter))
 
     def remove(self, resource: int) -> None:
         """Forget the timer of a rule."""
-        self._db.change(_DELETE, r=resource)
+        self._jobs.end(TIMER, resource)
 
     def next_due(self) -> float | None:
         """When the next timer runs out."""
-        found = self._db.one(_NEXT)[0]
-        return None if found is None else float(found)
+        return self._jobs.next_due(TIMER)
 
-    def first_due(self, now: float) -> tuple[int, float, int] | None:
-        """The timer that ran out first: ``(resource, due, counter)``."""
-        found = self._db.one(_DUE, now=now)
-        return tuple(found) if found else None
+    def first_due(self, now: float) -> int | None:
+        """The rule whose timer ran out first."""
+        job = self._jobs.first_due(TIMER, now)
+        return job.key if job else None

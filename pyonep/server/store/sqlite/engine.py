@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +16,14 @@ from sqlalchemy.pool import StaticPool
 
 from .. import schema
 from ..database import Database, Statement, StoreError, StoreInUse, Taken, Upsert
+from ..migrations import bring_up_to_date
 from .behind import Behind, made
 from .condition import CHECKED_AT_ONCE, IN_USE, Condition, explain, require_sound
+from .copying import copy_beside, remove_copy
+
+log: logging.Logger = logging.getLogger(__name__)
+
+_BROUGHT = "%s was brought up to date, from format %d to %d; as it was before, it is in %s"
 
 # Of the unit that is open: whether it has a savepoint yet.
 _NO_UNIT, _UNSAVED, _SAVED = range(3)
@@ -93,10 +100,21 @@ class SqliteDatabase(Database):
         was_closed = path is None or self._was_closed()
         if not was_closed and os.path.getsize(str(path)) <= CHECKED_AT_ONCE:
             require_sound(self._cursor)
-        self._cursor.execute("BEGIN IMMEDIATE")
-        self._create(path)
-        self.run(_NOTE, name=_OPEN, value="1")
-        self._driver.commit()
+        found = self._format(path)
+        copy = None
+        if path is not None and found is not None and found < schema.FORMAT:
+            copy = copy_beside(self._driver, path, found)
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            self._create(found)
+            self.run(_NOTE, name=_OPEN, value="1")
+            self._driver.commit()
+        except BaseException:
+            if copy is not None:
+                remove_copy(copy)
+            raise
+        if copy is not None:
+            log.warning(_BROUGHT, path, found, schema.FORMAT, copy)
         self.condition.remember()
         self._needs_check = not was_closed and os.path.getsize(str(path)) > CHECKED_AT_ONCE
 
@@ -109,23 +127,30 @@ class SqliteDatabase(Database):
             self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
             self.condition.begin_check()
 
+    def _is_new(self) -> bool:
+        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
+        return not self._cursor.execute(tables).fetchone()[0]
+
     def _was_closed(self) -> bool:
         """Whether the last process that had the file open closed it."""
-        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
-        if not self._cursor.execute(tables).fetchone()[0]:
-            return True
-        return self.one(_ABOUT, name=_OPEN) is None
+        return self._is_new() or self.one(_ABOUT, name=_OPEN) is None
 
-    def _create(self, path: str | None) -> None:
-        schema.metadata.create_all(self._connection)
-        found = self.one(_ABOUT, name="format")
-        if found is None:
-            self.run(_NOTE, name="format", value=str(schema.FORMAT))
-        elif int(found[0]) > schema.FORMAT:
+    def _format(self, path: str | None) -> int | None:
+        """The format of the file; None for a new one."""
+        row = None if self._is_new() else self.one(_ABOUT, name="format")
+        if row is not None and int(row[0]) > schema.FORMAT:
             raise StoreError(
                 f"{path} was written by a newer release of pyonep "
-                f"(format {found[0]}, this one knows {schema.FORMAT}); upgrade pyonep"
+                f"(format {row[0]}, this one knows {schema.FORMAT}); upgrade pyonep"
             )
+        return None if row is None else int(row[0])
+
+    def _create(self, found: int | None) -> None:
+        schema.metadata.create_all(self._connection)
+        if found is not None and found < schema.FORMAT:
+            bring_up_to_date(self.run, found)
+        if found != schema.FORMAT:
+            self.run(_NOTE, name="format", value=str(schema.FORMAT))
 
     def probe(self, now: int) -> None:
         """Write something, so that a commit shows whether what is written is kept."""
