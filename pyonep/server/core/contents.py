@@ -177,7 +177,7 @@ def add_piece(unit: Unit, blob: int, number: int, piece: bytes) -> None:
 
 def abandon(unit: Unit, blob: int) -> None:
     """Store no more of them, and let go of what was stored."""
-    unit.content.abandon(blob)
+    unit.content.give_up(blob)
     unit.emit(Remains())
 
 

@@ -57,7 +57,6 @@ _SET_BLOB = (
     )
 )
 _REMOVE = delete(contents).where(_c.id == bindparam("id"))
-_BLOB = select(_b.id).where(_b.id == bindparam("id"))
 _NEW_BLOB = insert(blobs).values({})
 _ADD_PIECE = insert(pieces).values(
     blob=bindparam("b"), number=bindparam("n"), data=bindparam("data")
@@ -134,8 +133,12 @@ class ContentStore:
     def abandon(self, blob: int) -> None:
         """Let a blob be removed bit by bit."""
         self._jobs.end(UPLOAD, blob)
-        if self._db.one(_BLOB, id=blob):  # else it was undone, and its number is for another
-            self._jobs.set(BLOB, blob)
+        self._jobs.set(BLOB, blob)
+
+    def give_up(self, blob: int) -> None:
+        """Let go of a blob whose upload failed, unless it is content by now or was undone."""
+        if self._jobs.get(UPLOAD, blob) is not None:
+            self.abandon(blob)
 
     def abandon_unfinished(self, now: float) -> None:
         """Give up blobs whose upload ended with its process."""
