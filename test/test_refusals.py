@@ -10,6 +10,9 @@ from pyonep.server.fronts import http, rpc
 SAID = {
     errors.Refused: ("invalid", 400),
     errors.Invalid: ("invalid", 400),
+    errors.NoSuchAlias: ("invalid", 400),
+    errors.BadValue: ("invalid", 400),
+    errors.NoSuchModel: ("invalid", 404),
     errors.NotFound: ("invalid", 404),
     errors.Conflict: ("invalid", 409),
     errors.Unusable: ("invalid", 412),
@@ -18,6 +21,7 @@ SAID = {
     errors.Unauthorized: ("invalid", 401),  # the RPC says it of a whole request
     errors.Forbidden: ("restricted", 403),
     errors.Locked: ("locked", 403),
+    errors.OutOfReach: ("restricted", 403),
     errors.NotOwner: ("noauth", 403),
     errors.Mistaken: ("error", 400),
     errors.NoSuchType: ("error", 400),

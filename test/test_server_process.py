@@ -510,6 +510,54 @@ def test_run_is_quiet_about_what_the_script_repaired(tmp_path):
     assert len(said) == 1 and "on dataports that the script made later" in said[0]
 
 
+def test_run_says_each_remedy_once(tmp_path):
+    path = tmp_path / "once.py"
+    path.write_text(
+        "from pyonep import onep\n"
+        "o, cik, temp = onep.OnepV1(), 'a' * 40, {'alias': 'living room'}\n"
+        "o.write(cik, temp, 1), o.read(cik, temp), o.info(cik, temp), o.read(cik, temp)\n"
+        "o.read(cik, 'b' * 40), o.read(cik, 'c' * 40)\n"
+    )
+    done = run_apart("run", "--cik", "a" * 40, path)
+    said = summary(done)
+    assert said[:3] == [
+        "6 calls: 0 ok, 6 failed",
+        "  4 x read living room, write living room, info living room: "
+        "invalid: no resource has the alias 'living room'",
+        "      needs --dataport 'living room', or --autocreate when the script writes to it",
+    ]
+    assert [line.partition("with the")[0] for line in said[3:]] == [
+        "  2 x read bbbb…, read cccc…: restricted: no such resource within reach",
+        "      needs --dataport ALIAS@RID, ",
+    ]
+
+
+def test_run_says_what_points_that_were_refused_need(tmp_path):
+    path = tmp_path / "points.py"
+    path.write_text(
+        "from pyonep import onep\n"
+        "o, cik = onep.OnepV1(), 'a' * 40\n"
+        "isok, rid = o.create(cik, 'dataport', {'format': 'float'})\n"
+        "o.recordbatch(cik, rid, [[0, 1], [5, 1]])\n"
+        "o.write(cik, rid, 'warm')\n"
+    )
+    said = summary(run_apart("run", "--cik", "a" * 40, path))
+    place = next(n for n, line in enumerate(said) if "recordbatch" in line)
+    assert said[place].endswith("invalid: 1 points")
+    assert "seconds that have no point yet" in said[place + 1] and "0 is none" in said[place + 1]
+    place = next(n for n, line in enumerate(said) if "x write" in line)
+    assert "--dataport ALIAS:FORMAT" in said[place + 1]  # nobody could paste a RID that is cut
+    assert not any("…" in line for line in said if "needs" in line)
+
+
+@pytest.mark.parametrize("text", ["print 1", "import no_such_module"])
+def test_run_a_script_that_ends_before_its_first_call(tmp_path, text):
+    (tmp_path / "broken.py").write_text(text)
+    done = run_apart("run", tmp_path / "broken.py")
+    assert done.returncode == 1
+    assert "the script ended with status 1 before its first call" in summary(done)[-1]
+
+
 def test_run_says_nothing_of_calls_when_it_did_not_begin(old_script):
     assert "40 characters" in one_sentence(run_apart("run", "--cik", "123", old_script))
 

@@ -382,8 +382,9 @@ def _run(options: argparse.Namespace) -> int:
             **_keys(device, vendor),
             **_search_path(),
         }
-        with _summarised():
-            return _script([str(options.script), *options.arguments], environment)
+        with _summarised() as summary:
+            summary.status = _script([str(options.script), *options.arguments], environment)
+        return summary.status
 
 
 def _refuse_old_package(folder_of_script: Path) -> None:
@@ -401,13 +402,13 @@ def _refuse_old_package(folder_of_script: Path) -> None:
 
 
 @contextmanager
-def _summarised() -> Iterator[None]:
+def _summarised() -> Iterator[Summary]:
     """Say at the end of the block what became of the calls in it."""
     summary = Summary()
     calllog.log.addHandler(summary)
     calllog.log.setLevel(logging.INFO)
     try:
-        yield
+        yield summary
     finally:
         calllog.log.removeHandler(summary)
         for line in summary.lines():

@@ -11,7 +11,17 @@ from ..store import ROOT, UNFINISHED, Node
 from . import keys
 from .budget import Budget
 from .descriptions import is_key, is_storable
-from .errors import BadArguments, Forbidden, Invalid, Locked, Refused, Unauthorized, shown
+from .errors import (
+    BadArguments,
+    Forbidden,
+    Invalid,
+    Locked,
+    NoSuchAlias,
+    OutOfReach,
+    Refused,
+    Unauthorized,
+    shown,
+)
 from .turns import Steps, pages
 from .unit import Unit
 
@@ -364,7 +374,7 @@ class Call:
                 raise BadArguments('a resource is a RID or {"alias": name}')
             node = self.aliased(alias) if alias else self.client
             if node is None:
-                raise Invalid(f"no resource has the alias {shown(alias)}")
+                raise NoSuchAlias(f"no resource has the alias {shown(alias)}", alias)
             return node
         if not isinstance(resource, str):
             raise BadArguments('a resource is a RID or {"alias": name}')
@@ -372,7 +382,7 @@ class Call:
             raise Invalid("a RID has 40 characters of 0-9 and a-f")
         node = resources.by_rid(resource)
         if node is None:
-            raise Forbidden("no such resource within reach")
+            raise OutOfReach("no such resource within reach")
         return node
 
     def aliased(self, alias: str) -> Node | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from ..store import Model, Node, Serial, Vendor
 from . import access, fleet, lifecycle, serials
 from .descriptions import is_key
-from .errors import Conflict, Forbidden, Invalid, NotFound
+from .errors import Conflict, Forbidden, Invalid, NoSuchModel, NotFound
 from .managing import Manager
 from .turns import Steps
 from .unit import Unit
@@ -31,7 +31,7 @@ def activate(unit: Unit, vendor: str, model: str, sn: str, peer: str) -> str:
     """
     found = fleet.named(unit, vendor, model)
     if found is None:
-        raise NotFound("no such vendor or model")
+        raise NoSuchModel("no such vendor or model")
     serial = serials.existing(unit, found[1], sn)
     _check_open(unit, serial)
     node = unit.resources.by_id(serial.client or 0)

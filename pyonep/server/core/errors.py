@@ -2,7 +2,10 @@
 
     Refused
         Invalid            it makes no sense, or a limit stands against it
+            NoSuchAlias    no resource has the alias
+            BadValue       the series cannot keep the value
             NotFound       there is no such thing
+                NoSuchModel    no such vendor or model
             Conflict       it exists already, or is in another state
             Unusable       the template of a model cannot be cloned
             TooLarge       a body or a value is longer than the limit
@@ -10,6 +13,7 @@
         Unauthorized       the credentials name nobody who may call
         Forbidden          the caller may not do this
             Locked         it is locked
+            OutOfReach     there is no such resource, or none that the caller may know of
             NotOwner       it may where it is the owner, which it is not here
         Mistaken           asked in a way of which a procedure says just that it is wrong
             NoSuchType     the same, of a type to list: the answer has the reason
@@ -46,8 +50,29 @@ class Invalid(Refused):
     """It makes no sense, or a limit stands against it."""
 
 
+class NoSuchAlias(Invalid):
+    """No resource has the alias.
+
+    Args:
+        reason: As for `Refused`.
+        alias: The alias.
+    """
+
+    def __init__(self, reason: str = "", alias: str = "") -> None:
+        super().__init__(reason)
+        self.alias = alias
+
+
+class BadValue(Invalid):
+    """The series cannot keep the value, which is not of its format."""
+
+
 class NotFound(Invalid):
     """There is no such thing."""
+
+
+class NoSuchModel(NotFound):
+    """There is no such vendor or model."""
 
 
 class Conflict(Invalid):
@@ -76,6 +101,10 @@ class Forbidden(Refused):
 
 class Locked(Forbidden):
     """The caller is locked."""
+
+
+class OutOfReach(Forbidden):
+    """There is no such resource, or none that the caller may know of."""
 
 
 class NotOwner(Forbidden):

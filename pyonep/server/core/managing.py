@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..store import Model, Node, Vendor
 from . import access
 from .access import Grounds
-from .errors import Forbidden, NotFound, Unauthorized
+from .errors import Forbidden, NoSuchModel, NotFound, Unauthorized
 from .unit import Unit
 
 
@@ -53,7 +53,7 @@ class Manager:
         if self.is_guest and not (model and unit.devices.is_shared(model.id, self.vendor.id)):
             raise Forbidden("the model is not shared with this vendor")
         if model is None:
-            raise NotFound("no such model")
+            raise NoSuchModel("no such model")
         return model
 
     def _check_model(self, unit: Unit, model: Model) -> None:

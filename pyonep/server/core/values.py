@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from .descriptions import UNSTORABLE, is_storable
-from .errors import Invalid
+from .errors import BadValue, Invalid
 
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
@@ -45,7 +45,7 @@ def _finite(text: Any) -> float | None:
 def _integer(value: Any, _: int) -> str:
     number = as_number(value)
     if not isinstance(number, int):
-        raise Invalid("the value must be an integer, or text that is one, of 64 bits with sign")
+        raise BadValue("the value must be an integer, or text that is one, of 64 bits with sign")
     return str(number)
 
 
@@ -55,19 +55,19 @@ def _float(value: Any, _: int) -> str:
     number = as_number(value)
     number = None if number is None else _finite(number)
     if number is None:
-        raise Invalid("the value must be a finite number, or text that is one")
+        raise BadValue("the value must be a finite number, or text that is one")
     return repr(number)
 
 
 def _string(value: Any, max_text: int) -> str:
     if not isinstance(value, str):
         if as_number(value) is None:
-            raise Invalid("the value must be text or a finite number")
+            raise BadValue("the value must be text or a finite number")
         return str(value) if isinstance(value, int) else repr(value)
     if len(value) > max_text:
-        raise Invalid(f"the text must have at most {max_text} characters")
+        raise BadValue(f"the text must have at most {max_text} characters")
     if not is_storable(value):
-        raise Invalid(f"the text {UNSTORABLE}")
+        raise BadValue(f"the text {UNSTORABLE}")
     return value
 
 

@@ -109,6 +109,7 @@ class App:
         try:
             return await self._front(request)
         except Refused as error:
+            request.refused = error
             status = status_of(error)
             # The rest of a body that is too large is not read: the connection ends.
             headers = {"Connection": "close"} if status == 413 else None

@@ -60,13 +60,14 @@ class Request:
         self.method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         self.body = b""
         self.budget: Budget = Budget(platform.settings)
-        # For the log of calls: who called, and what the body names.
+        # For the log of calls: who called, what the body names, and what was said no with.
         self.caller = "-"
         # Raises when the caller may not act.
         self.check_caller: Callable[[Unit], object] = _no_objection
         self.grounds: Grounds = {}
         self._watch = platform.watch(lambda unit: self.check_caller(unit), self.grounds)
         self.names: list[str] = []
+        self.refused: errors.Refused | None = None
         self.unknown: list[str] = []  # names of these that lead nowhere, which no answer says
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:

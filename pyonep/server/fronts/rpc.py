@@ -33,9 +33,16 @@ MISDIRECTED = 421  # as the status of HTTP
 class _WholeError(Exception):
     """The request as a whole gets an error."""
 
-    def __init__(self, code: int, message: str, context: str | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        context: str | None = None,
+        refused: Optional[Refused] = None,
+    ) -> None:
         super().__init__(message)
         self.error = _error(code, message, context)
+        self.refused = refused
 
 
 def _error(code: int, message: str, context: str | None = None) -> dict[str, Any]:
@@ -71,7 +78,7 @@ async def process(
         answer = await _answers(platform, request, hangup)
     except _WholeError as error:
         if calllog.is_on():
-            calllog.rpc_error(error.error)
+            calllog.rpc_error(error.error, error.refused)
         return jsontext.encode({"error": error.error})
     return answer
 
@@ -166,13 +173,13 @@ class _Ran(NamedTuple):
 
     Attributes:
         outcome: Its answer but for the id.
-        reason: What the answer does not say, for the log of calls.
+        refused: What was said no with, for the log of calls.
         is_long: Whether the answer takes long to write.
         waiter: What it waits for; the outcome is still to come.
     """
 
     outcome: dict[str, Any]
-    reason: str = ""
+    refused: Optional[Refused] = None
     is_long: bool = False
     waiter: Optional[Waiter] = None
 
@@ -197,8 +204,8 @@ async def _answers(
         if waiters:
             with ended_by(hangup, waiters):
                 ran = await _settled(platform, ran)
-    except Unauthorized:
-        raise _WholeError(UNAUTHORIZED, "Invalid", "auth") from None
+    except Unauthorized as refused:
+        raise _WholeError(UNAUTHORIZED, "Invalid", "auth", refused) from None
     except HungUp:
         raise
     except Exception as error:
@@ -224,7 +231,7 @@ def _logged(
     platform: Platform, caller: Caller, calls: list[dict[str, Any]], ran: list[_Ran]
 ) -> Steps[None]:
     for call, one in zip(calls, ran):
-        calllog.rpc_call(platform, caller.client, call, one.outcome, one.reason)
+        calllog.rpc_call(platform, caller.client, call, one.outcome, one.refused)
         yield
 
 
@@ -287,8 +294,7 @@ def _failed(code: int, message: str, context: str) -> dict[str, Any]:
 
 def _refused(refused: Refused) -> _Ran:
     status, tell = errors.said_in(_SAID, refused)
-    outcome = {"status": status, **tell(refused.reason)}
-    return _Ran(outcome, "" if tell is _why else refused.reason)
+    return _Ran({"status": status, **tell(refused.reason)}, refused)
 
 
 def status_of(refused: Refused) -> str:
