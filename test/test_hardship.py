@@ -612,12 +612,15 @@ def test_a_stop_while_a_request_does_not_end(path):
     code = (
         "import sys\n"
         "from pyonep.server import __main__ as command, runner\n"
+        "from pyonep.server.core import results\n"
         "from pyonep.server.core.procedures.table import procedure\n"
         "runner._GRACE = runner._TO_END = 0.2\n"
-        "@procedure\n"
-        "def endless(call):\n"
+        "def forever():\n"
         "    while True:\n"
         "        yield\n"
+        "@procedure\n"
+        "def endless(call):\n"
+        "    return results.long(forever())\n"
         "sys.exit(command.main(['--memory', '--port', '0', '--quiet']))\n"
     )
     process = subprocess.Popen(
