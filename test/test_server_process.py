@@ -20,7 +20,7 @@ from servers import free_port
 
 import pyonep
 from pyonep import Provision, onep
-from pyonep.server import LocalPlatform, Settings, StoreError, folder
+from pyonep.server import LocalPlatform, Problem, Refused, Settings, StoreError, folder
 from pyonep.server import __main__ as command_line
 from pyonep.server.store.schema import FORMAT
 
@@ -164,6 +164,7 @@ def test_without_the_extra_it_is_a_sentence(tmp_path, name):
     (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError(name={name!r})")
     sentence = one_sentence(run_apart("--memory", **path_with(tmp_path)))
     assert f"the local platform needs {name}: pip install 'pyonep[server]'" in sentence
+    assert sentence.endswith(", or from a clone: pip install '.[server]'\n")
 
 
 def test_a_program_of_others_is_told_by_an_error_that_it_can_catch(tmp_path):
@@ -653,11 +654,27 @@ def test_local_platform_starts_and_stops_twice():
     assert "stopped" in repr(platform)
 
 
+def test_a_local_platform_that_does_not_run_says_how_to_start_it():
+    platform = LocalPlatform()
+    makers = (platform.device, platform.vendor, lambda: platform.dataport("a" * 40, "x"))
+    for make in (*makers, lambda: platform.run(lambda inner: inner)):
+        with pytest.raises(RuntimeError, match="use `with`, or call start.. first"):
+            make()
+    with platform:
+        pass
+    with pytest.raises(RuntimeError):
+        platform.device()
+
+
 def test_local_platform_says_what_is_wrong(tmp_path, platform):
     with pytest.raises(OSError):
         LocalPlatform(port=platform.port).start()
     with pytest.raises(StoreError, match="synchronous"):
         LocalPlatform(settings=Settings(synchronous="SOMETIMES")).start()
+    for make in (platform.device, platform.vendor):
+        with pytest.raises(Refused, match="40 characters"):
+            make("other", "no key")
+    assert Problem is Refused
 
 
 def test_a_device_keeps_its_key_to_itself(device):

@@ -19,6 +19,8 @@ from .runner import Server, endpoint, listen
 
 T = TypeVar("T")
 
+_NOT_STARTED = "the platform does not run: use `with`, or call start() first"
+
 
 class LocalPlatform:
     """A complete One Platform in a thread of this process.
@@ -144,7 +146,8 @@ class LocalPlatform:
             Its ``cik`` and ``rid``.
 
         Raises:
-            Problem: The key has not the form of one, or another client has it.
+            Refused: The key has not the form of one, or another client has it.
+            RuntimeError: The platform does not run.
         """
         return self._add(devices.add, name, cik)
 
@@ -169,8 +172,9 @@ class LocalPlatform:
             Its ``alias``, ``rid`` and ``format``.
 
         Raises:
-            Problem: There is no such device, something has not the form of what it is, or
+            Refused: There is no such device, something has not the form of what it is, or
                 alias or RID is taken.
+            RuntimeError: The platform does not run.
         """
         return self._add(devices.add_dataport, cik, alias, format, name, rid)
 
@@ -188,12 +192,17 @@ class LocalPlatform:
             Its ``name``, ``cik``, ``rid``, ``token``, ``portal_cik`` and ``portal_rid``.
 
         Raises:
-            Problem: Name, key or token has not the form of one, or is taken.
+            Refused: Name, key or token has not the form of one, or is taken.
+            RuntimeError: The platform does not run.
         """
         return self._add(fleet.add_account, name, cik, token)
 
     def run(self, work: Callable[[Platform], T]) -> T:
-        """Run a function on the platform, in its thread, and make the effect durable."""
+        """Run a function on the platform, in its thread, and make the effect durable.
+
+        Raises:
+            RuntimeError: The platform does not run.
+        """
         platform = self._running()
 
         async def do() -> T:
@@ -207,9 +216,10 @@ class LocalPlatform:
         return self._in_loop(self._running().run(work, *arguments))
 
     def _running(self) -> Platform:
-        assert self._platform is not None, "not started"
+        if self._platform is None:
+            raise RuntimeError(_NOT_STARTED)
         return self._platform
 
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        assert self._loop is not None, "not started"
+        assert self._loop is not None  # as there is a platform
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
