@@ -461,6 +461,15 @@ def test_a_head_that_does_not_come(platform, monkeypatch, start):
     assert answer_to(platform, start).startswith(b"HTTP/1.1 408 ")
 
 
+def test_white_space_around_the_value_of_a_header_is_no_part_of_it(platform, o, cik, new_dataport):
+    port = new_dataport(o, cik, "integer", alias="spaced")
+    head = "POST /onep:v1/stack/alias HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"X-Exosite-CIK: \t{cik} \r\n"
+    got = answer_to(platform, f"{head}Content-Length:  8 \t\r\n\r\nspaced=5".encode())
+    assert got.startswith(b"HTTP/1.1 204 ")
+    assert o.read(cik, port)[1][0][1] == 5
+
+
 def test_a_second_head_that_does_not_come(platform, monkeypatch):
     monkeypatch.setattr(connection, "HEAD_WITHIN", 0.1)
     whole = b"GET /timestamp HTTP/1.1\r\nHost: localhost\r\n\r\n"

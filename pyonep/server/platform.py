@@ -70,7 +70,7 @@ class Platform:
     ) -> None:
         self.store = store
         self.database: Database = store.database
-        self.events: Events = Events()
+        self.events: Events = Events(self.reported)
         self.unit: Unit = Unit(store, settings or Settings(), clock)
         self.unit.emit = self.events.emit
         self.unit.afterwards = self._note_afterwards

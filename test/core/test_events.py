@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from access_table import exchange
 
 from pyonep.server.core import devices, lifecycle
-from pyonep.server.core.errors import NotKept, Refused
+from pyonep.server.core.errors import Gone, NotKept, Refused
 from pyonep.server.core.events import Remains, Written
 from pyonep.server.core.results import Wait
 from pyonep.server.platform import Batch
@@ -186,6 +187,19 @@ def test_one_who_listens_may_work(core, told):
     assert told[1:] == [[Written(1, 6, 2)]]
 
 
+def test_a_fault_of_one_who_listens_is_told_and_the_others_hear_all_the_same(core, caplog):
+    def broken(notes):
+        raise Fault("while listening")
+
+    told = []
+    core.events.listeners[:0] = [broken]
+    core.events.listeners.append(lambda notes: told.extend(note.event for note in notes))
+    asyncio.run(core.run(put, 1))
+    asyncio.run(core.run(put, 2, 6))
+    assert told == [Written(1, 5, 1), Written(1, 6, 2)]
+    assert caplog.text.count("fault while telling what happened") == 2
+
+
 # --- waits ---
 
 
@@ -261,3 +275,43 @@ def test_a_wait_that_nobody_ends_expires(core, port):
         assert len(core.waits) == 0
 
     asyncio.run(run())
+
+
+def test_a_wait_that_began_before_a_rollback_gets_what_follows(core, port):
+    async def run():
+        for value in range(3):
+            write(core, port, value)
+        waiter = waiting(core, port)
+        core.rollback(OSError("no space"))
+        write(core, port, 7)
+        core.commit()
+        assert (await core.waits.result(waiter))[1] == 7
+
+    asyncio.run(run())
+
+
+def test_what_is_written_to_and_dropped_at_once_is_gone_for_who_waits(core, port):
+    async def run():
+        waiter = waiting(core, port)
+        write(core, port, 1)
+        core.work(lifecycle.drop, port)
+        core.commit()
+        with pytest.raises(Gone):
+            await core.waits.result(waiter)
+
+    asyncio.run(run())
+
+
+def test_a_long_poll_tells_no_point_whose_commit_fails(core, port, monkeypatch):
+    """What it finds there at once may be another's, and not be durable yet."""
+    cik = core.unit.resources.by_id(port.owner).cik
+    core.work(lambda unit: unit.resources.map(port.owner, "port", port.id))
+    core.commit()
+    write(core, port, 1)
+    monkeypatch.setattr(core.database, "commit", no_space)
+    headers = [("X-Exosite-CIK", cik), ("Request-Timeout", "1"), ("If-Modified-Since", "1")]
+    assert exchange(core, "GET", "/onep:v1/stack/alias?port", headers) == 500
+
+
+def no_space():
+    raise OSError("no space")

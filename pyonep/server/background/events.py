@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Callable, NamedTuple
 
 from ..core.events import Event
@@ -27,10 +28,16 @@ Listener = Callable[[Sequence[Note]], None]
 
 
 class Events:
-    """What happened since the last commit; what a unit emitted goes with it when it is undone."""
+    """What happened since the last commit; what a unit emitted goes with it when it is undone.
 
-    def __init__(self) -> None:
+    Args:
+        reported: Logs the fault of a listener. What it was told is durable, and the others are
+            to hear of it, too.
+    """
+
+    def __init__(self, reported: Callable[[str], AbstractContextManager[None]]) -> None:
         self.listeners: list[Listener] = []
+        self._reported = reported
         self._notes: list[Note] = []
         self._told = 0
 
@@ -61,8 +68,13 @@ class Events:
         notes, self._notes = self._notes, []
         self._told += len(notes)
         for listener in self.listeners:
-            listener(notes)
+            with self._reported("telling what happened"):
+                listener(notes)
 
     def forget(self) -> None:
-        """All since the last commit was rolled back."""
+        """All since the last commit was rolled back.
+
+        The numbers are not given again: who began to wait meanwhile waits for higher ones.
+        """
+        self._told += len(self._notes)
         self._notes.clear()

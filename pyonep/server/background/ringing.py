@@ -122,9 +122,11 @@ class Ringing:
 
     def _on_alarm(self) -> None:
         self._is_stale = True
-        self.ring()
+        with self._door.reported("ringing"):
+            self.ring()
         self._door.commit_unless_asked()
-        self.look()
+        with self._door.reported("setting the alarm"):
+            self.look()
 
     def _cancel(self) -> None:
         if self._alarm is not None:

@@ -186,19 +186,24 @@ class Waits:
         """Tell one of them, if it is meant; returns how much that is of a step."""
         if not waiter.wants(written, note):
             return 1
-        if not waiter.end_if_refused():
+        if self._is_gone(written.resource):
+            waiter.fail(Gone("the resource was dropped"))
+        elif not waiter.end_if_refused():
             waiter.future.set_result([written.time, written.value])
         return _ENDED
 
     def _end_gone(self, pace: Pace) -> Steps[None]:
         """End the waits for what was dropped."""
         for resource, waiters in list(self._waiters.items()):
-            node = self._unit.resources.by_id(resource)
-            is_gone = node is None or not access.in_tree(self._unit, node)
+            is_gone = self._is_gone(resource)
             for waiter in list(waiters) if is_gone else ():
                 waiter.fail(Gone("the resource was dropped"))
             if pace.is_full(_ENDED * len(waiters) if is_gone else 1):
                 yield
+
+    def _is_gone(self, resource: int) -> bool:
+        node = self._unit.resources.by_id(resource)
+        return node is None or not access.in_tree(self._unit, node)
 
     def _end_refused(self, pace: Pace) -> Steps[None]:
         """End the waits of those who may not have the point any more."""

@@ -130,9 +130,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A line of a head; one that comes as a trailer, when the request is read, is not kept."""
+        """A line of a head; one that comes as a trailer, when the request is read, is not kept.
+
+        White space around a value is no part of it; the parser leaves what follows it.
+        """
         if self._is_in_head:
-            super().on_header(name, value)
+            super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""

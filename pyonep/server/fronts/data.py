@@ -217,7 +217,8 @@ async def _next_point(
     node = platform.work(aliased.named, client, alias)
     if node is None:
         return None
-    point = None if since is None else platform.work(aliased.first_after, node, since)
+    # Told when it is durable: another's commit of it may fail yet.
+    point = None if since is None else await platform.run(aliased.first_after, node, since)
     if point is not None:
         return [point.time, point.value]
     caller = partial(_caller, request=request)
@@ -321,8 +322,13 @@ def _stored(
 
 
 def _conflict(request: Request, alias: str, times: list[float]) -> Steps[str]:
-    texts = yield from each(times, lambda time: f"{time:.15g}", _MANY)
+    texts = yield from each(times, _spelled, _MANY)
     return (yield from _told(request, alias, ",".join(texts)))
+
+
+def _spelled(time: float) -> str:
+    """A time as it was sent, so that who sent it knows which is meant."""
+    return str(int(time)) if time == int(time) else repr(time)
 
 
 # --- utilities -------------------------------------------------------------
