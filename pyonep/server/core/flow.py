@@ -169,7 +169,7 @@ def ring(unit: Unit, node: Node) -> Steps[None]:
 def _react(unit: Unit, node: Node, is_true: bool | None, time: int) -> Any:
     """Let an input, or None for the timer, have its effect; the output if one was stored."""
     rule = rule_of(node.description)
-    state = unit.timers.get(node.id) if rule.has_state else AT_REST
+    state = State(*unit.timers.get(node.id)) if rule.has_state else AT_REST
     output, new = rules.step(rule, state, is_true, unit.clock())
     if new != state or is_true is None:
         _keep_state(unit, node, new)

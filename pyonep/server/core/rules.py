@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
-from ..store import Timer
 from .errors import Invalid
 from .values import compare
 
 NOT_RUNNING = "notrunning"
 _SHORTEST = 0.05  # seconds; a timer that rings as soon as it is set would never rest
 
-State = Timer
+
+class State(NamedTuple):
+    """What a rule remembers: when its timer runs out (Unix seconds, None: never), and its count."""
+
+    due: Optional[float]
+    counter: int
+
+
 AT_REST = State(None, 0)
 
 

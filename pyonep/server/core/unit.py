@@ -48,6 +48,9 @@ Clock = Callable[[], float]
 class Unit:
     """What a function of core may touch.
 
+    One object serves all pieces of work of a platform, one after the other; where one begins
+    and ends is known to the platform's `work`, which undoes what a fault left.
+
     Args:
         store: Where everything is kept.
         settings: What can be set.
