@@ -187,23 +187,10 @@ class _Ran(NamedTuple):
 async def _answers(
     platform: Platform, request: _Request, hangup: Optional[Hangup]
 ) -> Optional[bytes]:
-    batch = Batch(platform)
-    ran: list[_Ran] = []
     waiters: list[Waiter] = []
     try:
         caller = platform.authenticate(request.auth)
-        budget, turn = Budget(platform.settings), Turn()
-        for call in request.calls:
-            one = await _run(platform, batch, caller, call, budget, not ran)
-            ran.append(one)
-            if one.waiter is not None:
-                waiters.append(one.waiter)
-            if turn.is_over:
-                await turn.pass_on()
-        await batch.until_durable()
-        if waiters:
-            with ended_by(hangup, waiters):
-                ran = await _settled(platform, ran)
+        ran = await _carried_out(platform, caller, request.calls, waiters, hangup)
     except Unauthorized as refused:
         raise _WholeError(UNAUTHORIZED, "Invalid", "auth", refused) from None
     except HungUp:
@@ -225,6 +212,33 @@ async def _answers(
         if call.get("id") is not None
     ]
     return await _written(answers, any(one.is_long for one in ran)) if answers else None
+
+
+async def _carried_out(
+    platform: Platform,
+    caller: Caller,
+    calls: list[dict[str, Any]],
+    waiters: list[Waiter],
+    hangup: Optional[Hangup],
+) -> list[_Ran]:
+    """Carry out the calls of a request, until all of it is durable and none waits any more.
+
+    Those that wait are noted in `waiters`.
+    """
+    batch, budget, turn = Batch(platform), Budget(platform.settings), Turn()
+    ran: list[_Ran] = []
+    for call in calls:
+        one = await _run(platform, batch, caller, call, budget, not ran)
+        ran.append(one)
+        if one.waiter is not None:
+            waiters.append(one.waiter)
+        if turn.is_over:
+            await turn.pass_on()
+    await batch.until_durable()
+    if not waiters:
+        return ran
+    with ended_by(hangup, waiters):
+        return await _settled(platform, ran)
 
 
 def _logged(
