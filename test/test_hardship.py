@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -107,6 +108,92 @@ def test_a_file_whose_beginning_was_overwritten(path):
     with pytest.raises(StoreError, match="is damaged, or not a database"):
         LocalPlatform(path).start()
     assert digest(path) == before
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "customers (id INTEGER PRIMARY KEY, name TEXT)",
+        "tags (id INTEGER PRIMARY KEY, label TEXT)",
+        "about (id INTEGER PRIMARY KEY, text TEXT)",
+        "about (name TEXT, value TEXT)",
+    ],
+)
+def test_a_file_of_another_program_is_left_alone(path, table, journal):
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA journal_mode = {journal}")
+        file.execute(f"CREATE TABLE {table}")
+    before = digest(path)
+    with pytest.raises(StoreError) as refused:
+        LocalPlatform(path).start()
+    said = str(refused.value)
+    assert said.startswith(f"{path} is not a database of the local platform")
+    assert "nothing was changed; name another file" in said
+    assert digest(path) == before and os.listdir(os.path.dirname(path)) == ["data.sqlite"]
+
+
+@pytest.mark.parametrize("sql", [None, "", "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT)"])
+def test_a_file_with_nothing_in_it_is_as_good_as_a_new_one(path, sql):
+    open(path, "w").close()
+    if sql is not None:
+        with contextlib.closing(sqlite3.connect(path)) as file:
+            file.executescript(f"PRAGMA journal_mode = WAL; {sql}; DROP TABLE IF EXISTS a")
+    cik, rid = filled(path)
+    with LocalPlatform(path) as platform:
+        with contextlib.closing(OnepV1(**platform.connection)) as o:
+            assert o.read(cik, rid)[1] == [[100, "x" * 2000]]
+
+
+@pytest.mark.parametrize("noted", ["", "abc", "1.5", "0", "-1", "9" * 5000, None])
+def test_a_format_that_is_none_is_damage(path, noted):
+    filled(path)
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("DELETE FROM about WHERE name = 'format'")
+        if noted is not None:
+            file.execute("INSERT INTO about VALUES ('format', ?)", (noted,))
+        file.commit()
+    before = digest(path)
+    with pytest.raises(StoreError, match="is damaged, or not a database"):
+        LocalPlatform(path).start()
+    assert digest(path) == before
+
+
+# Who may do everything may write to everything: such a one becomes nobody first.
+OPEN_AS_NOBODY = """
+import os, sys
+from pyonep.server import LocalPlatform, StoreError
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+try:
+    LocalPlatform(sys.argv[1]).start().stop()
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@pytest.mark.parametrize(
+    ("folder_mode", "mode"), [(0o555, 0o444), (0o755, 0o444), (0o555, 0o644), (0o755, 0o000)]
+)
+def test_a_file_that_may_not_be_written_to(folder_mode, mode):
+    # Not below the folder of all tests, which is for its owner alone.
+    with tempfile.TemporaryDirectory() as place:
+        path = os.path.join(place, "data.sqlite")
+        filled(path)
+        if os.geteuid() == 0:
+            os.chown(place, 65534, -1)
+            os.chown(path, 65534, -1)
+        os.chmod(path, mode)
+        os.chmod(place, folder_mode)
+        command = [sys.executable, "-c", OPEN_AS_NOBODY, path]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=uncovered())
+        os.chmod(place, 0o755)
+        assert done.stderr == ""
+        sentence = f"{path} cannot be written to; may you write to it, and to its folder?\n"
+        assert done.stdout == sentence
+        assert os.listdir(place) == ["data.sqlite"]
 
 
 def test_a_large_file_is_checked_while_it_is_in_use(path, monkeypatch):

@@ -123,6 +123,59 @@ def test_timers_of_an_earlier_format_ring(path):
     platform.close()
 
 
+def as_new(tmp_path):
+    """A file that was made just now."""
+    new = str(tmp_path / "new")
+    LocalPlatform(new).start().stop()
+    return new
+
+
+def schema_of(path):
+    """Each table and index as SQLite notes it, and the columns of each table."""
+    noted = {}
+    for name, sql in asked(path, "SELECT name, sql FROM sqlite_master"):
+        noted[name] = sql and "".join(sql.split())
+        noted[f"columns of {name}"] = asked(path, f'PRAGMA table_xinfo("{name}")')
+    return noted
+
+
+@pytest.mark.parametrize("data", ["format1.sql", "format1_unfinished.sql"])
+def test_it_has_the_tables_and_indexes_of_a_new_file(tmp_path, data):
+    path = str(tmp_path / "old")
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript((HERE / "data" / data).read_text("utf-8"))
+    LocalPlatform(path, clock=Clock(NOW)).start().stop()
+    assert schema_of(path) == schema_of(as_new(tmp_path))
+
+
+def test_numbers_of_blobs_do_not_come_back(path):
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE sqlite_sequence SET seq = 77 WHERE name = 'blobs'")
+        file.commit()
+    platform = Platform.open(path, Settings(), Clock(NOW))
+    assert platform.work(contents.new_blob) == 78
+    platform.close()
+
+
+def test_a_file_of_this_format_gets_the_indexes_that_it_lacks(tmp_path):
+    path = as_new(tmp_path)
+    new = schema_of(path)
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(
+            "DROP INDEX tags_by_tag; DROP INDEX members_once;"
+            "CREATE INDEX members_once ON members (type);"
+            "CREATE INDEX of_the_user ON points (value);"
+        )
+    changes = []
+    for _ in range(2):
+        LocalPlatform(path).start().stop()
+        changes += asked(path, "PRAGMA schema_version")
+    left = schema_of(path)
+    assert left.pop("of_the_user") and left.pop("columns of of_the_user") == []
+    assert left == new
+    assert changes[0] == changes[1]  # it is done once
+
+
 def test_models_and_groups_that_an_earlier_format_was_removing(path):
     with closing(sqlite3.connect(path)) as file:
         file.executescript(

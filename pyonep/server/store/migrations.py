@@ -33,9 +33,24 @@ def _to_2() -> Iterator[ClauseElement]:
     yield text("DROP TABLE timers")
     yield text("DROP TABLE removals")
     yield text("DROP INDEX IF EXISTS resources_dropped")
+    yield from _without_complete()
 
 
-# Format -> what makes the next one of it. All tables of today are there by then.
+def _without_complete() -> Iterator[ClauseElement]:
+    """Blobs without the column; SQLite could not drop one before 3.35.
+
+    How far they were counted is kept, as no number may come back.
+    """
+    yield text("ALTER TABLE blobs RENAME TO blobs_1")
+    yield text("CREATE TABLE blobs (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT)")
+    yield text("INSERT INTO blobs SELECT id FROM blobs_1")
+    yield text("DELETE FROM sqlite_sequence WHERE name = 'blobs'")
+    yield text("UPDATE sqlite_sequence SET name = 'blobs' WHERE name = 'blobs_1'")
+    yield text("DROP TABLE blobs_1")
+
+
+# Format -> what makes the next one of it. All tables of today are there by then; the indexes of
+# today are made afterwards.
 _STEPS: dict[int, Callable[[], Iterator[ClauseElement]]] = {1: _to_2}
 
 

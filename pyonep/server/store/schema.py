@@ -16,7 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-# Raise by one with each change that an older release could not read; see migrations.py.
+# Raise by one with each change that an older release could not read; see migrations.py. A new
+# table or index needs no step: a file that lacks it gets it when it is opened.
 FORMAT = 2
 
 # Times, sizes and numbers of rows have 64 bits. SQLite's INTEGER has them anyway, and only a

@@ -42,6 +42,8 @@ def explain(path: str | None, error: BaseException) -> Explanation | None:
     text, name = str(cause), path or "the database"
     if is_damage(cause):
         return Explanation(DAMAGED, _DAMAGED.format(name=name))
+    if any(word in text for word in _PERHAPS_READ_ONLY) and _is_read_only(path):
+        text = _READ_ONLY
     for word, sentence in _SENTENCES:
         if word in text:
             return Explanation(word, sentence.format(name=name))
@@ -61,6 +63,9 @@ _CHANGED = (
     "put a copy from before in its place, or save what can be read with `sqlite3 FILE .recover`, "
     "and start anew"
 )
+_READ_ONLY = "readonly"
+# What SQLite says as well of a file that may not be written to, when the one beside it is missing.
+_PERHAPS_READ_ONLY = ("disk I/O error", "unable to open")
 _SENTENCES = (
     (
         "full",
@@ -69,7 +74,7 @@ _SENTENCES = (
     ),
     (IN_USE, "{name} is in use by another process; stop that one or name another file"),
     ("unable to open", "{name} cannot be opened; does its folder exist and may you write there?"),
-    ("readonly", "{name} cannot be written to; may you write to it, and to its folder?"),
+    (_READ_ONLY, "{name} cannot be written to; may you write to it, and to its folder?"),
     (
         "disk I/O error",
         "{name} cannot be read or written: the disk or the file has a fault, see the log of the "
@@ -82,6 +87,14 @@ def is_damage(error: BaseException) -> bool:
     """Whether an error of SQLite says that the file is damaged."""
     text = str(error)
     return isinstance(error, sqlite3.DatabaseError) and any(word in text for word in _DAMAGE)
+
+
+def _is_read_only(path: str | None) -> bool:
+    """Whether a file is there, but it or its folder may not be written to, for whatever reason."""
+    if path is None or not os.path.exists(path):
+        return False
+    path = os.path.realpath(path)
+    return not all(os.access(place, os.W_OK) for place in (path, os.path.dirname(path)))
 
 
 class Condition:

@@ -8,9 +8,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import URL, ClauseElement, bindparam, create_engine, delete, event, select
+from sqlalchemy import URL, ClauseElement, bindparam, create_engine, delete, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -20,6 +20,7 @@ from ..migrations import bring_up_to_date
 from .behind import Behind, made
 from .condition import CHECKED_AT_ONCE, IN_USE, Condition, explain, require_sound
 from .copying import copy_beside, remove_copy
+from .opening import found_format, keep_indexes
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -76,7 +77,6 @@ class SqliteDatabase(Database):
         self._savepoints = 0
         self._state = _NO_UNIT
         self._behind: list[Behind] = []
-        event.listen(self._engine, "connect", _settings(synchronous))
         self._open = ExitStack()
         self._open.callback(self.condition.forget)
         self._open.callback(self._engine.dispose)
@@ -86,7 +86,7 @@ class SqliteDatabase(Database):
             self._cursor: sqlite3.Cursor = driver.cursor()
             self._open.callback(self._cursor.close)
             self._driver = driver
-            self._begin_life(path)
+            self._begin_life(path, synchronous)
         except StoreError:
             self._open.close()
             raise
@@ -96,11 +96,15 @@ class SqliteDatabase(Database):
 
     # --- opening and closing ---
 
-    def _begin_life(self, path: str | None) -> None:
-        was_closed = path is None or self._was_closed()
+    def _begin_life(self, path: str | None, synchronous: str) -> None:
+        # Exclusive: what is cached here must not be changed behind our back.
+        self._cursor.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Before the settings, of which one is written to the file: it may not be ours.
+        found = found_format(self._cursor, path)
+        self._set(synchronous)
+        was_closed = found is None or self.one(_ABOUT, name=_OPEN) is None
         if not was_closed and os.path.getsize(str(path)) <= CHECKED_AT_ONCE:
             require_sound(self._cursor)
-        found = self._format(path)
         copy = None
         if path is not None and found is not None and found < schema.FORMAT:
             copy = copy_beside(self._driver, path, found)
@@ -127,28 +131,19 @@ class SqliteDatabase(Database):
             self._cursor.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
             self.condition.begin_check()
 
-    def _is_new(self) -> bool:
-        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'about'"
-        return not self._cursor.execute(tables).fetchone()[0]
-
-    def _was_closed(self) -> bool:
-        """Whether the last process that had the file open closed it."""
-        return self._is_new() or self.one(_ABOUT, name=_OPEN) is None
-
-    def _format(self, path: str | None) -> int | None:
-        """The format of the file; None for a new one."""
-        row = None if self._is_new() else self.one(_ABOUT, name="format")
-        if row is not None and int(row[0]) > schema.FORMAT:
-            raise StoreError(
-                f"{path} was written by a newer release of pyonep "
-                f"(format {row[0]}, this one knows {schema.FORMAT}); upgrade pyonep"
-            )
-        return None if row is None else int(row[0])
+    def _set(self, synchronous: str) -> None:
+        if synchronous.upper() not in ("OFF", "NORMAL", "FULL", "EXTRA"):
+            raise StoreError(f"synchronous must be OFF, NORMAL, FULL or EXTRA, not {synchronous!r}")
+        self._cursor.execute("PRAGMA journal_mode = WAL").fetchall()
+        self._cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        self._cursor.execute("PRAGMA cache_size = -32768")
 
     def _create(self, found: int | None) -> None:
         schema.metadata.create_all(self._connection)
         if found is not None and found < schema.FORMAT:
             bring_up_to_date(self.run, found)
+        if found is not None:
+            keep_indexes(self._cursor, self._engine.dialect)
         if found != schema.FORMAT:
             self.run(_NOTE, name="format", value=str(schema.FORMAT))
 
@@ -404,20 +399,6 @@ def _make_private(path: str) -> None:
         return  # it is there, or it cannot be made: SQLite will say why
     os.close(number)
     os.chmod(path, 0o600)  # whatever the umask is
-
-
-def _settings(synchronous: str) -> Callable[[Any, Any], None]:
-    if synchronous.upper() not in ("OFF", "NORMAL", "FULL", "EXTRA"):
-        raise StoreError(f"synchronous must be OFF, NORMAL, FULL or EXTRA, not {synchronous!r}")
-
-    def on_connect(connection: Any, _: Any) -> None:
-        # Exclusive: what is cached here must not be changed behind our back.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA cache_size = -32768")
-
-    return on_connect
 
 
 def _explained(path: str | None, error: Exception) -> StoreError:
