@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
-__all__ = ["Acknowledged", "Buffer", "MemoryBuffer", "Point", "Seconds", "Skip"]
+__all__ = ["Acknowledged", "Buffer", "MemoryBuffer", "Point", "Seconds", "Skip", "linked"]
 
 
 _REMEMBERED = 8  # values of an alias that were acknowledged
@@ -55,6 +55,22 @@ class Acknowledged(NamedTuple):
     first: int
     last: int
     value: Any
+
+
+def linked(acknowledged: Sequence[Acknowledged], first: int) -> list[Acknowledged]:
+    """Those whose points may lie among the ones at which a value sent in a second may be.
+
+    Args:
+        acknowledged: Of an alias, oldest first.
+        first: The second.
+    """
+    chain: list[Acknowledged] = []
+    for one in reversed(acknowledged):
+        if one.last < first:
+            break
+        chain.insert(0, one)
+        first = min(first, one.first)
+    return chain
 
 
 Seconds = tuple[int, int]  # the first and the last of some
@@ -119,8 +135,10 @@ class Buffer(Protocol):
 
         Args:
             seconds: Of aliases: those in which it may have values that were written.
-            ahead: Of aliases: those that are still to come in which it has a point.
-            now: The platform's second; what was ahead and has passed is forgotten.
+            ahead: Of aliases: those in which it has a point that was recorded, or may have one
+                that was given up.
+            now: The platform's second; what has passed is forgotten, unless the point of a live
+                value may lie around it.
         """
         ...
 
@@ -129,7 +147,7 @@ class Buffer(Protocol):
         ...
 
     def ahead(self, alias: str) -> Set[int]:
-        """Seconds of an alias in which the platform has a point, and that were still to come."""
+        """Seconds of an alias with a recorded point that are still to come, or near live values."""
         ...
 
     def acknowledge(self, alias: str, value: Acknowledged) -> None:
@@ -263,16 +281,22 @@ class MemoryBuffer:
         for alias, (first, last) in seconds.items():
             known = self._written.get(alias, (first, last))
             self._written[alias] = (min(first, known[0]), max(last, known[1]))
+        unsure = {one.alias: int(one.sent) for one in self._live.values() if one.sent}
         for alias, some in ahead.items():
-            self._ahead.setdefault(alias, set()).update(some)
-            self._ahead[alias] -= self._passed(alias, now)
+            since = self._not_passed(alias, min(now, unsure.get(alias, now)))
+            noted = some | self.ahead(alias)
+            self._ahead[alias] = {second for second in noted if second >= since}
 
-    def _passed(self, alias: str, now: int) -> set[int]:
-        """Seconds that were ahead and are not any more."""
-        # One that a lost live value may lie behind still tells its point from that value.
-        unsure = [int(one.sent) for one in self._live.values() if one.sent and one.alias == alias]
-        first = min([now, *unsure])
-        return {second for second in self._ahead[alias] if second < first}
+    def _not_passed(self, alias: str, first: int) -> int:
+        """The first second whose point is to be told from that of a live value.
+
+        Args:
+            alias: The alias.
+            first: The first second in which such a value may lie whose answer is lost.
+        """
+        # What is taken for a value that is known to be there leaves the point of that one over,
+        # which would be taken for the lost one.
+        return min([first, *(one.first for one in linked(self.acknowledged(alias), first))])
 
     def written(self) -> Mapping[str, Seconds]:
         return self._written

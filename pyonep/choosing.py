@@ -165,14 +165,16 @@ class Choice:
     ) -> None:
         """Live values go into a second in which the platform has nothing of ours, or wait.
 
-        The platform's second is known to within one or two: those that may be it count.
+        The platform's second is known to within one or two: those that may be it count. What
+        may have arrived counts wherever it waits: alone as a suspect, or for its turn.
         """
         taken: dict[str, int] = {}
         # Those that were found there are settled only when this choice is made.
         for point, second in (*batch.recorded, *batch.there) if fresh else ():
             taken[point.alias] = max(second, taken.get(point.alias, 0))
         for point in fresh:
-            hold = self._occupied.hold(point.alias, taken.get(point.alias, 0), now)
+            seconds = (taken.get(point.alias, 0), *self._doubts.seconds(point.alias))
+            hold = self._occupied.hold(point.alias, max(seconds), now)
             if hold <= 0:
                 batch.live.append(point)
             elif hold > _LONGEST_HOLD or (left is not None and hold > left):

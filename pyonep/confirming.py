@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from .buffer import Acknowledged, Point
+from .buffer import Acknowledged, Point, linked
 from .line import Line
 from .looking import points_of, reading, same, transformed
 from .sending import Outcome
@@ -22,25 +22,23 @@ Known = Mapping[str, Sequence[Acknowledged]]
 Others = Mapping[str, Set[int]]
 
 
-def confirm(
-    line: Line, points: Sequence[Point], acknowledged: Known, others: Others, doubts: Others
-) -> Outcome:
+def confirm(line: Line, points: Sequence[Point], acknowledged: Known, others: Others) -> Outcome:
     """See which live values arrived although no answer did.
 
-    Those that did not are to be recorded under their own time.
+    Those that did not are to be recorded under their own time. None of them was sent while
+    another point might have come to lie in its second or after it.
 
     Args:
         line: To the platform.
         points: The values.
         acknowledged: For each alias the live values that the platform has.
         others: For each alias seconds in which the platform has another point of ours.
-        doubts: The same, where it may have one.
     """
     outcome, unlike = Outcome(), []
     for point, found in zip(points, _found(line, points, acknowledged, others)):
         if any(same(value, point.value) for value in found.values()):
             outcome.written.append((point, 0))
-        elif found.keys() - doubts.get(point.alias, ()):
+        elif found:
             unlike.append(point)
         else:
             outcome.to_recorded.append(point)
@@ -55,7 +53,7 @@ def _found(
     line: Line, points: Sequence[Point], acknowledged: Known, others: Others
 ) -> list[dict[int, Any]]:
     """What the platform has where each of the values may be, without what is known."""
-    before = [_before(point, acknowledged.get(point.alias, ())) for point in points]
+    before = [linked(acknowledged.get(point.alias, ()), _sent(point)) for point in points]
     firsts = [
         min([_sent(point), *(one.first for one in some)]) for point, some in zip(points, before)
     ]
@@ -72,18 +70,6 @@ def _found(
         _leave_out(found, some)
         result.append({at: value for at, value in found.items() if at >= _sent(point)})
     return result
-
-
-def _before(point: Point, acknowledged: Sequence[Acknowledged]) -> list[Acknowledged]:
-    """Those whose points may lie among the ones at which a lost one may be."""
-    chain: list[Acknowledged] = []
-    first = _sent(point)
-    for one in reversed(acknowledged):
-        if one.last < first:
-            break
-        chain.insert(0, one)
-        first = min(first, one.first)
-    return chain
 
 
 def _sent(point: Point) -> int:

@@ -117,7 +117,8 @@ class Delivery:
 
     def begin(self) -> None:
         """Another buffer: what it has says what the platform may have."""
-        self.doubts.begin(self._waiting.buffer.recorded(2**62))  # any of them may have arrived
+        recorded = self._waiting.buffer.recorded(2**62)  # any of them may have arrived
+        self.doubts.begin(recorded, self._waiting.unsure())
         self._occupied.begin()
 
     def is_under_way_here(self) -> bool:

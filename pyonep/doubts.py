@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Set
 
 from .buffer import Point
@@ -16,17 +17,23 @@ class Doubts:
         self._places: dict[int, tuple[str, int]] = {}
         self._seconds: dict[str, dict[int, set[int]]] = {}
 
-    def begin(self, points: Iterable[Point]) -> None:
+    def begin(self, points: Iterable[Point], unsure: Iterable[Point]) -> None:
         """Begin anew, with points of a run before this one.
 
-        Of what was recorded nobody noted whether it was sent; of what moves, its second.
+        Of what was recorded nobody noted whether it was sent; of what moves, its second. From
+        the second of a live value without an answer on nothing else was sent.
+
+        Args:
+            points: Those with times of their own.
+            unsure: Live values that were sent without an answer.
         """
         self._places.clear()
         self._seconds.clear()
+        first = {point.alias: int(point.sent or 0) for point in unsure}
         for point in points:
             if point.sent is not None:
                 self.add(point, int(point.sent))
-            elif not point.moves:
+            elif not point.moves and point.time < first.get(point.alias, math.inf):
                 self.add(point, point.time)
 
     def __contains__(self, number: object) -> bool:
@@ -51,9 +58,13 @@ class Doubts:
                 if not self._seconds[alias]:
                     del self._seconds[alias]
 
+    def second(self, number: int) -> int | None:
+        """Where a point may have arrived; None: nowhere."""
+        return self._places[number][1] if number in self._places else None
+
     def may_be_at(self, number: int, second: int) -> bool:
         """Whether a point may have arrived in a second."""
-        return self._places.get(number, ("", 0))[1] == second
+        return self.second(number) == second
 
     def at(self, alias: str, second: int) -> Set[int]:
         """Numbers of the points that may have arrived in a second; at most one of them has."""

@@ -114,7 +114,7 @@ class Intake:
         # refuse what is newer, which is not what was asked for.
         if point.sent is not None or point.number in self._delivery.doubts:
             reason += "; it was sent without an answer and may have arrived"
-        self._delivery.settlement.forget([point])
+        self._delivery.settlement.give_up(point, self._delivery.line.there.now())
         self._reports.dropped += 1
         self._dropped.append((point, reason))
 

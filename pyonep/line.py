@@ -38,8 +38,8 @@ class PlatformClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told: Optional[float] = None  # Unix seconds at `_noted`
-        self._noted = 0.0
+        # Unix seconds, and when they were told; together, as more than one thread asks.
+        self._told: Optional[tuple[float, float]] = None
 
     @property
     def is_known(self) -> bool:
@@ -50,13 +50,14 @@ class PlatformClock:
         """Unix seconds; 0 for a platform that has not told the time."""
         if self._told is None:
             return 0.0
-        return self._told + self._clock.monotonic() - self._noted
+        told, at = self._told
+        return told + self._clock.monotonic() - at
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Read it off an answer."""
         try:
-            self._told = parsedate_to_datetime(headers["Date"]).timestamp()
-            self._noted = self._clock.monotonic()
+            told = parsedate_to_datetime(headers["Date"]).timestamp()
+            self._told = told, self._clock.monotonic()
         except (KeyError, TypeError, ValueError, OverflowError):
             pass
 

@@ -55,6 +55,9 @@ def judge(line: Line, refused: Refused, may_be_at: Callable[[int, int], bool]) -
     sought = [point._replace(time=second, moves=False) for point, second in refused]
     there = look(line, sought, 0)
     outcome, unlike = _compare(refused, there)
+    outcome.twins = {
+        point.number for point, second in outcome.written if not may_be_at(point.number, second)
+    }
     doubtful = {
         point.number: point.alias
         for point, second in unlike

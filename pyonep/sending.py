@@ -21,6 +21,7 @@ class Outcome:
 
     def __init__(self) -> None:
         self.written: list[tuple[Point, int]] = []  # and the second, 0 for live values
+        self.twins: set[int] = set()  # of those: where their value was already
         self.rejected: list[tuple[Point, str]] = []
         self.to_recorded: list[Point] = []
         self.alone: list[Point] = []  # live values that go again, each by itself

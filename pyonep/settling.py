@@ -105,6 +105,16 @@ class Settlement:
         self._doubts.discard(numbers)
         self._alone.difference_update(numbers)
 
+    def give_up(self, point: Point, now: float) -> None:
+        """A point is forgotten, also where nobody knows whether it arrived.
+
+        Args:
+            point: The point.
+            now: The platform's time.
+        """
+        self._occupied.given_up(point, self._doubts.second(point.number), now)
+        self.forget([point])
+
     def rest(self, statuses: Mapping[str, str]) -> None:
         """Leave aliases alone for a while of which the platform says: not now."""
         self._resting.add(statuses)
@@ -126,11 +136,10 @@ class Settlement:
             if not unsure:
                 return
             some = unsure[: self._isolation.limit]
-            doubts = {point.alias: self._doubts.seconds(point.alias) for point in some}
             ahead = self._occupied.ahead(some)
             buffer = self._waiting.buffer
             acknowledged = {point.alias: buffer.acknowledged(point.alias) for point in some}
-            outcome = confirm(line, some, acknowledged, ahead, doubts)
+            outcome = confirm(line, some, acknowledged, ahead)
             self.apply(outcome, line.there.now())
 
     def settle_question(self, line: Line, now: float) -> None:
@@ -147,15 +156,17 @@ class Settlement:
         if given_up is not None:
             number, reason = given_up
             for point in self._waiting.buffer.these([number]):
-                self._give_up(line, point, reason)
+                self._reject(line, point, reason)
 
-    def _give_up(self, line: Line, point: Point, reason: str) -> None:
+    def _reject(self, line: Line, point: Point, reason: str) -> None:
         """Report a point that the platform never takes, unless it is there."""
-        second = point.time if point.sent is None else int(point.sent)
-        try:
-            outcome = judge(line, [(point, second)], lambda number, second: True)
-        except OneException:
-            outcome = Outcome()
+        second, outcome = self._doubts.second(point.number), Outcome()
+        if second is not None:
+            try:
+                outcome = judge(line, [(point, second)], self._doubts.may_be_at)
+            except OneException:
+                with self._waiting.changed:
+                    self.give_up(point, line.there.now())
         if not outcome.written:
             outcome = rejecting([point], reason)
         self.apply(outcome, line.there.now())

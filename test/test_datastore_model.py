@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -968,4 +969,253 @@ def test_what_is_tried_alone_waits_while_nothing_goes_out(world) -> None:
     assert store.flush(60) is False and world.network.requests - before < 60
     world.network.heal()
     assert store.flush(600) and world.points("number") == [[1, 1], [2, 2]]
+    world.kill(store)
+
+
+# --- a live value and points that may be there: in its second, after it, or just before it ---
+
+
+def test_values_of_one_second_while_requests_are_cut_off_arrive_once_or_are_dropped(world) -> None:
+    """A history that the model drew."""
+    random.seed(0)  # the pauses between retries are drawn
+    dropped: list[Any] = []
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(
+        interval=10,
+        config={"overflow": "drop_oldest", "write_buffer_size": 5},
+        on_drop=lambda *seen: dropped.append(seen),
+    )
+    for value in (1, 0):
+        store.write("shifted", value)
+        store.flush(0.01)
+    store.record("number", [[1, "poison"]])
+    world.network.poison['"poison"'] = Fault("cut before")
+    for value, timeout in [(0, 0.01), (1, 1), (0, 1), (1, 1)]:
+        store.write("shifted", value)
+        store.flush(timeout)
+    assert store.flush(6 * 3600) and [point[1] for _, point, _ in dropped] == [1, 0]
+    assert _values(world, "shifted") == [0, 0, 1, 1] and store.statistics().sent == 4
+    world.kill(store)
+
+
+def _in_doubt(world: World, store: Any, alias: str, point: list[int]) -> None:
+    """Record a point that arrives, of which nobody says so, and that is tried alone then."""
+    store.record(alias, [point])
+    world.network.poison["recordbatch"] = Fault("cut after")
+    for _ in range(3):
+        store.stop(True)
+    assert point[0] in [at for at, _ in world.points(alias)]
+    world.network.poison["recordbatch"] = Fault("cut before")
+
+
+def _is_lost(world: World, store: Any, alias: str, value: int) -> None:
+    """Write a value live with a request that never comes to the platform."""
+    store.write(alias, value)
+    world.network.poison["writegroup"] = Fault("cut before")
+    store.stop(True)
+    del world.network.poison["writegroup"]
+
+
+def _values(world: World, alias: str) -> list[int]:
+    return sorted(value % ADDED for _, value in world.points(alias))
+
+
+kinds = pytest.mark.parametrize("kind", ["number", "shifted"])
+
+
+@kinds
+def test_a_live_value_replaces_no_point_in_doubt_that_is_tried_alone(world, kind) -> None:
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(interval=1)
+    at = int(world.clock.now) + 2
+    store.write(kind, 0)
+    assert store.flush(60)
+    _in_doubt(world, store, kind, [at, 1])
+    world.clock.advance(at + 0.1 - world.clock.now)
+    store.write(kind, 2)
+    store.flush(1)
+    world.network.poison.clear()
+    assert store.flush(600) and _values(world, kind) == [0, 1, 2]
+    world.kill(store)
+
+
+@kinds
+def test_a_lost_live_value_is_told_from_a_point_in_doubt_far_ahead(world, kind) -> None:
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(interval=1)
+    _in_doubt(world, store, kind, [int(world.clock.now) + 60, 1])
+    _is_lost(world, store, kind, 1)
+    world.clock.advance(100)
+    world.network.poison.clear()
+    assert store.flush(600) and _values(world, kind) == [1, 1]
+    world.kill(store)
+
+
+@kinds
+def test_a_lost_live_value_is_told_from_a_point_that_was_dropped(world, kind) -> None:
+    dropped: list[Any] = []
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(
+        interval=1,
+        config={"write_buffer_size": 1, "overflow": "drop_oldest"},
+        on_drop=lambda *seen: dropped.append(seen),
+    )
+    store.record(kind, [[int(world.clock.now) + 2, 1]])
+    world.network.plan = [None, Fault("cut after")]
+    store.stop(True)
+    world.clock.advance(1)
+    _is_lost(world, store, kind, 1)
+    assert len(dropped) == 1 and "may have arrived" in dropped[0][2]
+    world.clock.advance(3)
+    assert store.flush(60) and _values(world, kind) == [1, 1]
+    world.kill(store)
+
+
+@kinds
+@pytest.mark.parametrize("late", [0.0, 0.9])
+@pytest.mark.parametrize("first", ["cut before", "cut after"])
+@pytest.mark.parametrize("then", ["cut before", "cut after"])
+def test_a_lost_live_value_is_told_from_one_that_was_dropped(
+    world, kind, late, first, then
+) -> None:
+    dropped: list[Any] = []
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    world.network.date_is_late = late
+    store = world.store(
+        interval=1,
+        config={"write_buffer_size": 1, "overflow": "drop_oldest"},
+        on_drop=lambda *seen: dropped.append(seen),
+    )
+    store.write(kind, 0)
+    assert store.flush(60)
+    world.clock.advance(3)
+    store.write(kind, 1)
+    world.network.plan = [Fault(first)]
+    store.stop(True)
+    store.write(kind, 1)
+    world.network.plan = [Fault(then)]
+    store.flush(1)
+    assert len(dropped) == 1 and "may have arrived" in dropped[0][2]
+    there = [0, 1, 1] if first == "cut after" else [0, 1]
+    assert store.flush(60) and _values(world, kind) == there
+    world.kill(store)
+
+
+@pytest.mark.parametrize("first", ["cut before", "cut after"])
+def test_a_live_value_of_the_run_before_that_is_dropped_at_once_is_told_from_others(
+    world, tmp_path, first
+) -> None:
+    """When what time it is there has not been told yet."""
+    options = {"interval": 1, "spool": str(tmp_path / "spool")}
+    store = world.store(**options)
+    world.network.plan = [None, Fault(first)]
+    store.write("number", 1)
+    store.stop(True)
+    world.kill(store)
+    store = world.store(config={"write_buffer_size": 1, "overflow": "drop_oldest"}, **options)
+    _is_lost(world, store, "number", 1)
+    assert store.flush(60) and store.statistics().dropped == 1
+    assert _values(world, "number") == ([1, 1] if first == "cut after" else [1])
+    world.kill(store)
+
+
+def _in_doubt_at_last(world: World, store: Any, alias: str, point: list[int]) -> None:
+    """The same of a point that was tried alone before it arrived: nothing asks after it."""
+    store.record(alias, [point, [1, 1]])
+    world.network.poison["recordbatch"] = Fault("cut before")
+    store.stop(True)
+    store.stop(True)
+    world.network.poison["recordbatch"] = Fault("cut after")
+    store.stop(True)
+    assert point[0] in [at for at, _ in world.points(alias)]
+    world.network.poison["recordbatch"] = Fault("cut before")
+
+
+@kinds
+@pytest.mark.parametrize("fault", ["cut before", "cut after"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_lost_live_value_is_counted_beside_a_point_just_before_the_last_one(
+    world, kind, fault, is_known
+) -> None:
+    """The platform's second is known to within some: the last one might lie where that is."""
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    world.network.date_is_late = 0.9
+    store = world.store(interval=1)
+    world.clock.advance(9.05)
+    second = int(world.clock.now)
+    store.write(kind, 1)
+    assert store.flush(60)
+    if is_known:
+        world.clock.advance(1.01)
+        store.record(kind, [[second - 1, 1]])
+        assert store.flush(60)
+    else:
+        _in_doubt_at_last(world, store, kind, [second - 1, 1])
+        world.clock.advance(second + 1.06 - world.clock.now)
+    store.write(kind, 1)
+    world.network.poison["writegroup"] = Fault(fault)
+    store.flush(1)
+    world.network.poison.clear()
+    assert store.flush(600) and len(_values(world, kind)) == (3 if is_known else 4)
+    world.kill(store)
+
+
+@kinds
+@pytest.mark.parametrize("fault", ["cut before", "cut after"])
+def test_what_was_recorded_after_a_lost_live_value_is_not_there_after_a_restart(
+    world, tmp_path, kind, fault
+) -> None:
+    rejected: list[Any] = []
+    options = {"spool": str(tmp_path / "spool"), "on_reject": lambda *seen: rejected.append(seen)}
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(interval=1, **options)
+    store.write(kind, 1)
+    world.network.plan = [None, Fault(fault)]
+    store.stop(True)
+    at = int(world.clock.now)
+    store.record(kind, [[at, 2]])
+    world.kill(store)
+    store = world.store(interval=1, **options)
+    assert store.flush(60)
+    if fault == "cut after":
+        assert rejected == [(kind, [at, 2], OCCUPIED)] and _values(world, kind) == [1]
+    else:
+        assert not rejected and _values(world, kind) == [1, 2]
+    world.kill(store)
+
+
+@kinds
+def test_a_lost_live_value_is_told_from_a_point_that_was_given_up_unasked(world, kind) -> None:
+    rejected: list[Any] = []
+    world.dataport("shifted", preprocess=[["add", ADDED]])
+    store = world.store(interval=1, on_reject=lambda *seen: rejected.append(seen[1]))
+    at = int(world.clock.now) + 3600
+    store.record(kind, [[at, 1]])
+    world.network.poison = {"recordbatch": Fault("cut after"), "starttime": Fault("cut before")}
+    assert store.flush(3000) and rejected == [[at, 1]] and _values(world, kind) == [1]
+    _is_lost(world, store, kind, 1)
+    world.clock.advance(3600)
+    world.network.poison.clear()
+    assert store.flush(600) and _values(world, kind) == [1, 1]
+    world.kill(store)
+
+
+@pytest.mark.parametrize("fault", ["cut before", "cut after"])
+@pytest.mark.parametrize("late", [0.0, 0.9])
+def test_a_point_recorded_where_its_value_is_already_is_counted_with_that(
+    world, fault, late
+) -> None:
+    world.network.date_is_late = late
+    store = world.store(interval=1)
+    world.clock.advance(9.05)
+    store.write("number", 1)
+    assert store.flush(60)
+    store.record("number", world.points("number"))
+    assert store.flush(60) and store.statistics().sent == 2
+    world.clock.advance(1)
+    store.write("number", 1)
+    world.network.poison["writegroup"] = Fault(fault)
+    store.stop(True)
+    world.network.poison.clear()
+    assert store.flush(60) and _values(world, "number") == [1, 1]
     world.kill(store)
