@@ -524,8 +524,11 @@ def _matched(points: list[Any], entries: list[Entry], writes: set[Any]) -> dict[
         [number for number, (at, value) in enumerate(points) if one.may_be_at(at, value, writes)]
         for one in entries
     ]
-    # Those that have to be there come first, and keep their places.
-    first = sorted(range(len(entries)), key=lambda one: entries[one].state != WAITS)
+    # Those that have to be there come first, and keep their places: first of all live ones, since
+    # one that was recorded twice, with the same second and value, is there when it is once.
+    first = sorted(
+        range(len(entries)), key=lambda one: (entries[one].state != WAITS, not entries[one].live)
+    )
     owner = _assigned([places[position] for position in first])
     return {number: entries[first[position]] for number, position in owner.items()}
 
