@@ -18,29 +18,29 @@ DROPPED, MODEL, GROUP, BLOB = "dropped", "model", "group", "blob"  # to be remov
 CLONE, UPLOAD = "clone", "upload"  # under way: the top of a copy, a blob
 
 _j = jobs.c
-_this = (_j.kind == bindparam("kind"), _j.key == bindparam("key"))
+_this = (_j.kind == bindparam("kind"), _j.number == bindparam("number"))
 _SET = Upsert(
     jobs,
-    {name: name for name in ("kind", "key", "due", "owner", "payload")},
-    ["kind", "key"],
+    {name: name for name in ("kind", "number", "due", "owner", "payload")},
+    ["kind", "number"],
     replaced=["due", "owner", "payload"],
 )
-_GET = select(_j.key, _j.due, _j.payload).where(*_this)
+_GET = select(_j.number, _j.due, _j.payload).where(*_this)
 _END = delete(jobs).where(*_this)
 _AFTER = (
-    select(_j.key)
-    .where(_j.kind == bindparam("kind"), _j.key > bindparam("after"))
-    .order_by(_j.key)
+    select(_j.number)
+    .where(_j.kind == bindparam("kind"), _j.number > bindparam("after"))
+    .order_by(_j.number)
     .limit(bindparam("n"))
 )
 _NEXT = select(func.min(_j.due)).where(_j.kind == bindparam("kind"))
 _DUE = (
-    select(_j.key, _j.due, _j.payload)
+    select(_j.number, _j.due, _j.payload)
     .where(_j.kind == bindparam("kind"), _j.due <= bindparam("now"))
-    .order_by(_j.due, _j.key)
+    .order_by(_j.due, _j.number)
     .limit(1)
 )
-_INTERRUPTED = select(_j.key).where(
+_INTERRUPTED = select(_j.number).where(
     _j.kind == bindparam("kind"),
     _j.owner != bindparam("me"),
     or_(_j.lease.is_(None), _j.lease <= bindparam("now")),
@@ -48,39 +48,39 @@ _INTERRUPTED = select(_j.key).where(
 
 
 class Job(NamedTuple):
-    """Something to be done about a key; when (Unix seconds), where that matters."""
+    """Something to be done about what has a number; when (Unix seconds), where that matters."""
 
-    key: int
+    number: int
     due: Optional[float]
     payload: str
 
 
 class JobStore:
-    """Jobs by kind and key: one of a kind for each key."""
+    """Jobs by kind and number: one of a kind for each."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._me = secrets.token_hex(8)  # this process, as the owner of what it is about
 
-    def get(self, kind: str, key: int) -> Job | None:
+    def get(self, kind: str, number: int) -> Job | None:
         """A job."""
-        row = self._db.one(_GET, kind=kind, key=key)
+        row = self._db.one(_GET, kind=kind, number=number)
         return Job(*row) if row else None
 
-    def set(self, kind: str, key: int, due: float | None = None, payload: str = "") -> None:
+    def set(self, kind: str, number: int, due: float | None = None, payload: str = "") -> None:
         """Note a job, or change it; whoever comes to it does it."""
-        self._db.change(_SET, kind=kind, key=key, due=due, owner=None, payload=payload)
+        self._db.change(_SET, kind=kind, number=number, due=due, owner=None, payload=payload)
 
-    def begin(self, kind: str, key: int) -> None:
+    def begin(self, kind: str, number: int) -> None:
         """Note what this process has begun, so that another can clear up after it."""
-        self._db.change(_SET, kind=kind, key=key, due=None, owner=self._me, payload="")
+        self._db.change(_SET, kind=kind, number=number, due=None, owner=self._me, payload="")
 
-    def end(self, kind: str, key: int) -> None:
+    def end(self, kind: str, number: int) -> None:
         """Forget a job: it is done."""
-        self._db.change(_END, kind=kind, key=key)
+        self._db.change(_END, kind=kind, number=number)
 
     def after(self, kind: str, after: int, limit: int) -> list[int]:
-        """The next keys of a kind."""
+        """The next numbers of a kind."""
         return [row[0] for row in self._db.all(_AFTER, kind=kind, after=after, n=limit)]
 
     def next_due(self, kind: str) -> float | None:
@@ -94,5 +94,5 @@ class JobStore:
         return Job(*row) if row else None
 
     def interrupted(self, kind: str, now: float) -> list[int]:
-        """Keys of what a process had begun that is no more."""
+        """Numbers of what a process had begun that is no more."""
         return [row[0] for row in self._db.all(_INTERRUPTED, kind=kind, me=self._me, now=now)]

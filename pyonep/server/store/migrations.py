@@ -20,7 +20,7 @@ def _to_2() -> Iterator[ClauseElement]:
     r, t = resources.c, timers.c
     yield text("CREATE TABLE IF NOT EXISTS removals (kind VARCHAR, number INTEGER)")
     yield insert(jobs).from_select(
-        ["kind", "key", "due", "payload"],
+        ["kind", "number", "due", "payload"],
         select(literal(TIMER), t.resource, t.due, cast(t.counter, Text)),
     )
     yield change(resources).where(r.owner == 0).values(owner=None)  # copies under way
@@ -29,7 +29,7 @@ def _to_2() -> Iterator[ClauseElement]:
         select(literal(DROPPED), r.id).where(r.owner.is_(None), r.id > 1),
         select(literal(BLOB), blobs.c.id).where(blobs.c.complete != 1),
     ):
-        yield insert(jobs).from_select(["kind", "key"], source, include_defaults=False)
+        yield insert(jobs).from_select(["kind", "number"], source, include_defaults=False)
     yield text("DROP TABLE timers")
     yield text("DROP TABLE removals")
     yield text("DROP INDEX IF EXISTS resources_dropped")

@@ -168,12 +168,12 @@ jobs: Table = Table(
     "jobs",
     metadata,
     Column("kind", String, primary_key=True),
-    Column("key", WIDE, primary_key=True, autoincrement=False),
+    Column("number", WIDE, primary_key=True, autoincrement=False),
     Column("due", Float),
     Column("owner", String),
     Column("lease", Float),
     Column("payload", Text, nullable=False, server_default=""),
-    Index("jobs_by_due", "kind", "due", "key"),
+    Index("jobs_by_due", "kind", "due", "number"),
     sqlite_with_rowid=False,
 )
 

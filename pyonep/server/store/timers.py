@@ -40,4 +40,4 @@ class TimerStore:
     def first_due(self, now: float) -> int | None:
         """The rule whose timer ran out first."""
         job = self._jobs.first_due(TIMER, now)
-        return job.key if job else None
+        return job.number if job else None
