@@ -60,6 +60,9 @@ class SqliteDatabase(Database):
         StoreError: The file is no database of ours, is newer, or is in use.
     """
 
+    dirty: bool
+    unit: int
+
     def __init__(self, path: str | None, synchronous: str) -> None:
         super().__init__()
         if path in _IN_MEMORY:
