@@ -184,7 +184,7 @@ def is_sound(platform):
     for column, table in (
         ("series", "points"),
         ("resource", "series"),
-        ("key", "jobs WHERE kind IN ('timer', 'dropped', 'clone')"),
+        ("number", "jobs WHERE kind IN ('timer', 'dropped', 'clone')"),
     ):
         assert {n for (n,) in rows(platform, f"SELECT {column} FROM {table}")} <= set(nodes)
 
