@@ -148,8 +148,13 @@ class Waits:
         if not self._waiters:
             return
         self._told += [note for note in notes if self._concerns(note.event)]
-        if self._told or self._narrowings != self._unit.narrowings:
+        if self._told or self._has_narrowed:
             _go_on(self._deliver())
+
+    @property
+    def _has_narrowed(self) -> bool:
+        """Whether somebody came to may do less since all waits were looked at."""
+        return self._narrowings != self._unit.narrowings
 
     def _concerns(self, event: object) -> bool:
         if type(event) is Written:
@@ -166,7 +171,7 @@ class Waits:
             return
         self._is_telling, pace = True, Pace(_LOOKED_AT)
         try:
-            while self._told or self._narrowings != self._unit.narrowings:
+            while self._told or self._has_narrowed:
                 if self._told:
                     yield from self._tell_all(self._told.popleft(), pace)
                 else:
@@ -186,7 +191,8 @@ class Waits:
         """Tell one of them, if it is meant; returns how much that is of a step."""
         if not waiter.wants(written, note):
             return 1
-        if self._is_gone(written.resource):
+        # Whoever drops something narrows what others may: else there is no need to look.
+        if self._has_narrowed and self._is_gone(written.resource):
             waiter.fail(Gone("the resource was dropped"))
         elif not waiter.end_if_refused():
             waiter.future.set_result([written.time, written.value])
